@@ -1,0 +1,106 @@
+/* The till's verbs as pure decisions: a command, an account and a rule set in; an entry's body
+ * and effects, or a refusal, out. The same entry is then folded here and at HQ.
+ *
+ *   command ──> *_decide ──> entry (body, effects) ──> account_fold ──> journal
+ *                  │
+ *                  └──> enum code + facts (nothing changes)
+ *
+ * Invariants
+ *   T1  a decide changes no account; only account_fold of its entry does
+ *   T2  a decided entry folds without error into the account that it was decided on
+ *   T3  payable = sum of tenders; stored value tender = sum of the slices taken
+ *   T4  sum of refunds of a receipt <= the receipt (design invariant 12)
+ *   T5  refunding a receipt in any pieces ends at exactly what one whole refund gives
+ */
+#ifndef TRIB_CORE_TILL_H
+#define TRIB_CORE_TILL_H
+
+#include "account.h"
+#include "arena.h"
+#include "code.h"
+#include "rules.h"
+
+#define TENDER_STORED_VALUE "stored_value"
+#define SALE_MAX_LINES 500
+#define SALE_MAX_TENDERS 16
+
+/* Where and when an operation happens; time comes in with the event. */
+struct till_context {
+	int32_t node;
+	uint32_t incarnation;
+	uint64_t seq; /* that the entry will have: names the lot of a top-up */
+	int64_t wall_ms;
+	int32_t today; /* store's calendar day, days since 1970-01-01: expiry */
+	int32_t business_day;
+	const Trib__V1__RuleSet *rules;
+};
+
+struct tender {
+	const char *type;
+	int64_t amount;
+	const char *payment_ref; /* or NULL */
+};
+
+struct sale_line {
+	const char *sku;
+	const char *category; /* or NULL */
+	int64_t qty_milli;
+	int64_t amount;
+};
+
+struct top_up_command {
+	int64_t paid;
+	const char *tender;
+	const char *payment_ref; /* or NULL */
+};
+
+struct sale_command {
+	int64_t amount; /* list amount; with lines it is their sum */
+	size_t n_lines;
+	const struct sale_line *lines;
+	size_t n_tenders; /* 0: all stored value */
+	const struct tender *tenders;
+	int64_t use_points; /* > 0 is CODE_NO_RULE until a rule kind allows it */
+	bool allow_partial;
+	bool has_expected_payable;
+	int64_t expected_payable;
+};
+
+/* The receipt that a refund is of: the sale's own entry, and what came back so far. */
+struct receipt {
+	const Trib__V1__Entry *entry; /* body: sale */
+	int64_t refunded; /* sum over all tenders, fen */
+};
+
+struct refund_command {
+	bool has_amount;
+	int64_t amount; /* else the whole rest */
+	const char *reason; /* or NULL */
+};
+
+/* Facts that go with a refusal; 0 where they do not apply. */
+struct till_facts {
+	int64_t total; /* of the account, last known */
+	int64_t available_here;
+	int64_t payable;
+	int64_t rest; /* refundable rest of a receipt */
+	int64_t points_held;
+	int64_t points_wanted;
+};
+
+/* Each decides one verb. On CODE_OK, *ret_entry's body and effects (account, points_owed,
+ * rules_version included; node, seq, times, order and down position are the caller's) are set from
+ * the arena `a`, which must outlive the entry. On a refusal *ret_entry is untouched and *ret_facts
+ * is filled. CODE_INTERNAL only when the arena or a bound is full. Borrows all inputs; strings of
+ * the command are copied into the arena. */
+enum code top_up_decide(const struct till_context *t, const struct account *acc,
+			const struct top_up_command *cmd, struct arena *a,
+			Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
+enum code sale_decide(const struct till_context *t, const struct account *acc,
+		      const struct sale_command *cmd, struct arena *a, Trib__V1__Entry *ret_entry,
+		      struct till_facts *ret_facts);
+enum code refund_decide(const struct till_context *t, const struct account *acc,
+			const struct receipt *of, const struct refund_command *cmd,
+			struct arena *a, Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
+
+#endif
