@@ -1,0 +1,114 @@
+/* HTTP/1.1 on libmicrohttpd, driven by the daemon's libev loop; no thread of its own.
+ *
+ *             header ok            body whole               http_reply
+ *   reading ─────────────> body ─────────────> pending ─────────────────> answering ──> reading
+ *      │                     │                    │                            │
+ *      └── idle limit ───────┴── deadline         └── client gone: on_gone,    └── deadline
+ *          cut                   cut                  still to be answered         cut
+ *
+ * A pending request costs nothing while it waits. The requests of one loop turn may all be answered
+ * after one fsync: answers given before the server's prepare watcher (priority EV_MINPRI) runs
+ * leave in that turn, and after any request was handed out the loop does not sleep before every
+ * prepare watcher ran once more. So a daemon commits and answers in a prepare watcher of default
+ * priority.
+ *
+ * Refused before the daemon sees them: bodies over the limit (413), a Host that is neither loopback
+ * nor the bound address nor allowed (403, DNS rebinding), an Origin that is not allowed (403). */
+#ifndef TRIB_IO_HTTP_SERVER_H
+#define TRIB_IO_HTTP_SERVER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define HTTP_TRACE_ID_BYTES 33 /* 32 hex digits and NUL */
+#define HTTP_ERROR_BYTES 256
+
+struct http_server;
+struct http_request;
+
+struct http_server_options { /* zero is the default of each */
+	const char *host; /* numeric address; NULL: 127.0.0.1 */
+	uint16_t port; /* 0: the kernel chooses; see http_server_port */
+	size_t body_max_bytes; /* 64 KiB */
+	unsigned connections_max; /* 1024 */
+	unsigned idle_timeout_ms; /* 30000: from an answer to the next request's whole header */
+	unsigned deadline_ms; /* 10000: for the body, and again for taking the answer */
+	const char *const *allowed_hosts; /* NULL-ended, besides loopback and `host`; no ports */
+	const char *const *allowed_origins; /* NULL-ended, "https://pos.example"; none by default */
+};
+
+struct http_handler {
+	/* A whole request. Answer it here or at any later time, exactly once. */
+	void (*on_request)(void *ctx, struct http_request *req);
+	/* The client of a pending request went away (noticed within about 250 ms). The request
+	 * stays valid and must still be answered. May be NULL. */
+	void (*on_gone)(void *ctx, struct http_request *req);
+	void *ctx;
+};
+
+/* Bind and start serving on `loop`. Borrows loop and what options point at for the server's life.
+ * ERR_IO with one line in err (HTTP_ERROR_BYTES). */
+int MUST_CHECK http_server_create(struct ev_loop *loop, const struct http_server_options *options,
+				  const struct http_handler *handler, struct http_server **ret,
+				  char *err);
+
+/* Close all connections. Pending requests become invalid without being answered. */
+void http_server_destroy(struct http_server *s);
+
+/* The port that is really bound. */
+uint16_t http_server_port(const struct http_server *s);
+
+/* Stop taking connections and answer "Connection: close" from now on; for a calm shutdown. */
+void http_server_drain(struct http_server *s);
+
+/* Requests handed out and not answered yet. */
+unsigned http_server_pending(const struct http_server *s);
+
+/* Reading a request; everything is borrowed until it is answered. */
+const char *http_method(const struct http_request *req); /* "GET" */
+const char *http_path(const struct http_request *req); /* decoded, without the query */
+const char *http_query(const struct http_request *req, const char *name); /* decoded or NULL */
+const char *http_header(const struct http_request *req, const char *name); /* or NULL */
+const char *http_bearer(const struct http_request *req); /* token of Authorization, or NULL */
+const char *http_body(const struct http_request *req, size_t *ret_len); /* NUL behind it */
+const char *http_peer(const struct http_request *req); /* "127.0.0.1:53422", for logs */
+bool http_is_gone(const struct http_request *req);
+
+/* The trace id of a valid traceparent header, else a random one; the same for the whole request. */
+const char *http_trace_id(struct http_request *req);
+
+/* The first query argument that is in none of the NULL-ended names, or NULL. */
+const char *http_query_unknown(const struct http_request *req, const char *const *names);
+
+#define HTTP_MATCH_MAX 4
+#define HTTP_SEGMENT_BYTES 128
+
+struct http_match {
+	char arg[HTTP_MATCH_MAX][HTTP_SEGMENT_BYTES];
+};
+
+/* Match a path with a pattern whose "{}" segments each take one whole, not empty segment:
+ * "/v1/orders/{}/cancel". Fills ret->arg in order. False where it differs or a segment is longer
+ * than HTTP_SEGMENT_BYTES - 1. */
+bool http_path_match(const char *path, const char *pattern, struct http_match *ret);
+
+/* A pointer of the daemon's own at the request; NULL at first. */
+void http_set_data(struct http_request *req, void *data);
+void *http_data(const struct http_request *req);
+
+/* Add a header to the answer to come; name and value are copied. A value with control characters
+ * or an overlong one is left out. */
+void http_reply_header(struct http_request *req, const char *name, const char *value);
+
+/* Answer with a copy of body[0..len). Content-Type is application/json unless a header says
+ * otherwise. The request is invalid afterwards. */
+void http_reply(struct http_request *req, int status, const char *body, size_t len);
+
+/* The same, but takes a malloc'ed body. */
+void http_reply_take(struct http_request *req, int status, char *body, size_t len);
+
+#endif
