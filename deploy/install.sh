@@ -75,11 +75,11 @@ lacking_pkgconfig()
 # Set lacking to the packages this machine needs, in the order of the list.
 find_lacking()
 {
-	local name hash test purpose
+	local name hash test
 	local -a names=()
 	local -A tests=() missing=()
 
-	while read -r name hash test purpose; do
+	while read -r name hash test _; do
 		[[ -z $name || $name == '#'* ]] && continue
 		[[ $hash == '#' ]] || die "$list: no test for package $name"
 		names+=("$name")
