@@ -1,0 +1,50 @@
+/* The one connection that writes the books: one transaction at a time, never blocking the loop.
+ *
+ *   IDLE ──group or op──> COPYING ──> PIPELINE ──commit seen──> IDLE
+ *     ^                      │            │
+ *     │                      └─ refused ──┴──> ROLLING BACK ──> failed(data | retry)
+ *     └── RELOADING <── CONNECTING <── connection lost (commit outcome unknown: read the cursors)
+ *
+ * All that moves a cursor, HQ's own journal or a down log goes through here, so each has one
+ * writer. */
+#ifndef TRIB_HQ_BOOK_H
+#define TRIB_HQ_BOOK_H
+
+#include <ev.h>
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "ingest.h"
+
+struct hqd;
+struct book;
+
+#define BOOK_OP_STATEMENTS 8
+#define BOOK_OP_PARAMS 12
+
+struct book_statement {
+	const char *sql; /* static; $1.. */
+	int n_params;
+	const char *values[BOOK_OP_PARAMS]; /* text format; NULL is NULL */
+	int want_rows; /* affected or returned rows that it must have, -1: any */
+};
+
+/* A transaction of HQ's own, put in between two groups.
+ *
+ * prepare() runs when its turn has come: it fills the statements from the state of that moment
+ * (down log ends, say). done() runs once: err 0 after the commit; ERR_STATE when prepare refused or
+ * a want_rows failed, ERR_INVALID when the database refused the values, ERR_IO when the outcome is
+ * unknown (the connection was lost; state was read anew). Both may submit further ops. */
+struct book_op {
+	struct book_op *next;
+	int (*prepare)(struct book_op *op);
+	void (*done)(struct book_op *op, int err, const char *message);
+	void *ctx;
+	int n_statements;
+	struct book_statement statements[BOOK_OP_STATEMENTS];
+};
+
+/* Queue an op; takes it until done(). */
+void book_submit(struct book *b, struct book_op *op);
+
+#endif
