@@ -16,8 +16,8 @@
 void base32_encode(const void *data, size_t len, char *ret_text);
 
 /* Decode exactly len bytes from BASE32_TEXT_BYTES(len) - 1 characters; lower case is taken too.
- * ERR_INVALID on another length, a foreign character or bits left over that are not zero; the
- * output is undefined then. Time depends on the text only through its length and validity. */
+ * ERR_INVALID on another length, a foreign character or bits left over that are not zero; what
+ * ret_data holds is undefined then. */
 int MUST_CHECK base32_decode(const char *text, size_t text_len, void *ret_data, size_t len);
 
 void z85_format_key(const uint8_t key[Z85_KEY_BYTES], char ret_text[Z85_TEXT_BYTES]);

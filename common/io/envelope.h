@@ -2,7 +2,9 @@
  *
  * What comes out of this module is well formed: no field twice, no two bodies, enums known, text
  * valid UTF-8 without control characters, lengths of keys, heads and signatures right, numbers in
- * their ranges. What it can't know is left to the reader: whether signatures hold, whether the
+ * their ranges (those of sync.h, entry.h and ids.h for batches, items and nodes). A Hello is a
+ * store's (node, incarnation, journal, down) or a relay's (region), nothing between; so is a
+ * certificate. A BOOKED ack carries its BookedAck, no other does. What it can't know is left to the reader: whether signatures hold, whether the
  * peer may say this, whether positions fit. Unknown fields are skipped (a later minor version may
  * add some); an unknown body is ERR_INVALID. */
 #ifndef TRIB_IO_ENVELOPE_H
@@ -21,12 +23,8 @@
 
 #define ENVELOPE_MAX_BYTES (1u << 20)
 #define ENVELOPE_ARENA_BYTES (4u << 20)
-#define BATCH_MAX_BYTES (256u * 1024) /* of items */
-#define BATCH_MAX_ITEMS 16384u
-#define ITEM_MAX_BYTES (64u * 1024)
 
 #define CHAIN_ID_BYTES 16
-#define HEAD_BYTES 32
 #define WIRE_SEQ_MAX UINT32_MAX /* a lot id has 32 bits for it */
 #define SOFTWARE_MAX 64 /* bytes of text, as below */
 #define MODE_MAX 32
@@ -73,7 +71,8 @@ void envelope_pack_refuse(struct send_buffer *b, const char *code, const char *d
 void envelope_pack_version_refusal(struct send_buffer *b);
 
 /* The payloads that travel as bytes, unpacked into the arena (not reset) and checked alike; they
- * borrow nothing from data. Verify the signature first: verify_signed. ERR_INVALID or ERR_FULL. */
+ * borrow nothing from data. Verify the signature first: verify_signed. ERR_INVALID, also for what
+ * the arena has no room for. */
 int MUST_CHECK payload_unpack_certificate(struct arena *a, const void *data, size_t len,
 					  const Trib__V1__Certificate **ret);
 int MUST_CHECK payload_unpack_head(struct arena *a, const void *data, size_t len,
