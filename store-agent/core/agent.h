@@ -1,0 +1,311 @@
+/* The store agent's state machine: a till's command, a link's message or a commit in; effects out.
+ *
+ * One turn of the daemon's loop is one transaction of its journal:
+ *
+ *   COMMAND ──> LOAD ──> LOADED ──> APPEND or ANSWER      any number of times
+ *                                        │
+ *                              (the loop commits once)
+ *                                        │
+ *                COMMITTED ──────────────┴────────── ROLLED_BACK
+ *                    │                                    │
+ *              RELEASE the answers, SEND_BATCH      REFUSE them all (disk_low)
+ *
+ * and the link to the relay:
+ *
+ *            LINK_UP / SEND_HELLO        WELCOME, positions are ours
+ *   DOWN ─────────────────────> GREETING ───────────────────────────> OPEN ──> SEND_BATCH ...
+ *    ^                              │ WELCOME, the relay or HQ is ahead, or
+ *    │                              │ has another history
+ *    │                              └──────────────────> HALTED  (alarm; nothing is sent)
+ *    └─────────── LINK_DOWN ────────┴────────────────────┴─────── from each
+ *
+ * Invariants
+ *   G1  durable.seq <= head.seq; the entries between are of the turn under way
+ *   G2  nobody is answered before the commit of the turn in which the answer was decided, replays
+ *       included: what they repeat may be of the same turn
+ *   G3  an entry covers down.durable: what its decision could have seen of the down log
+ *   G4  up.end_seq = durable.seq: nothing leaves the shop that is not fsynced in it
+ *   G5  at most one success per (verb, order number): the record is written with the entry
+ *   G6  booked_seq <= durable.seq, relayed_seq <= durable.seq, and both fall only as told below
+ *   G7  the business day of an entry is never before that of the entry before it
+ *   G8  a down message is acked after DOWN_COMMITTED, never in the list that persists it
+ *   G9  between LOAD and its LOADED there is no other step
+ *
+ * relayed_seq is what the relay of the present Welcome holds; it falls when that says less.
+ * booked_seq is HQ's signed word and never falls. */
+#ifndef TRIB_AGENT_AGENT_H
+#define TRIB_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent_command.h"
+#include "arena.h"
+#include "chain.h"
+#include "entry.h"
+#include "ids.h"
+#include "sync.h"
+
+#define AGENT_MAX_PENDING 4096
+#define AGENT_MAX_RULE_SETS 8
+#define AGENT_MAX_EFFECTS 8
+#define AGENT_ARENA_BYTES (1024u * 1024)
+#define AGENT_DOWN_WINDOW_BYTES (1024u * 1024)
+#define AGENT_HEARTBEAT_MS 5000
+#define AGENT_SILENCE_MS 20000
+#define AGENT_NEVER UINT64_MAX
+
+enum agent_link {
+	AGENT_LINK_DOWN,
+	AGENT_LINK_GREETING,
+	AGENT_LINK_OPEN,
+	AGENT_LINK_HALTED
+};
+
+enum agent_alarm {
+	AGENT_ALARM_RELAY_AHEAD, /* the relay says it holds more than our journal has */
+	AGENT_ALARM_RELAY_FORK, /* the relay's head differs from ours at one seq */
+	AGENT_ALARM_ROLLED_BACK, /* HQ booked more than our journal has: it was rolled back */
+	AGENT_ALARM_ACK_MISMATCH, /* HQ booked another history than ours */
+	AGENT_ALARM_DOWN_FORK, /* two authentic down logs */
+	AGENT_ALARM_DOWN_TAMPERED, /* the link peer changed what HQ signed */
+};
+
+enum agent_event_kind {
+	AGENT_COMMAND,
+	AGENT_LOADED,
+	AGENT_COMMITTED,
+	AGENT_ROLLED_BACK,
+	AGENT_RULES, /* the rule sets known now */
+	AGENT_SETTINGS,
+	AGENT_LINK_UP,
+	AGENT_LINK_LOST,
+	AGENT_WELCOME,
+	AGENT_ACK,
+	AGENT_PULL,
+	AGENT_CREDIT,
+	AGENT_BATCH_SENT,
+	AGENT_BLOCKED, /* the link's queue is full */
+	AGENT_WRITABLE,
+	AGENT_DOWN_BATCH,
+	AGENT_DOWN_COMPARED,
+	AGENT_DOWN_COMMITTED,
+	AGENT_DOWN_FAILED,
+	AGENT_HEARD, /* any other message of the relay */
+	AGENT_TICK,
+};
+
+/* A position that a peer names, beside our own head at that seq. */
+struct agent_claim {
+	bool present;
+	struct position at;
+	const uint8_t *own_head; /* NULL: beyond our journal */
+};
+
+struct agent_event {
+	enum agent_event_kind kind;
+	uint64_t now_ms; /* monotonic */
+	int64_t wall_ms;
+	union {
+		const struct agent_command *command;
+		struct {
+			const struct agent_command *command;
+			struct agent_loaded *with;
+		} loaded;
+		struct {
+			size_t n; /* at most AGENT_MAX_RULE_SETS */
+			const Trib__V1__RuleSet *const
+				*sets; /* borrowed until the next AGENT_RULES */
+		} rules;
+		int32_t cutoff_min;
+		struct {
+			struct agent_claim relayed;
+			struct agent_claim booked; /* HQ's signature verified */
+			uint64_t window_bytes;
+		} welcome;
+		struct {
+			bool is_booked; /* else relayed */
+			uint64_t seq;
+			struct agent_claim booked; /* HQ's signature verified */
+		} ack;
+		uint64_t pull_from;
+		uint64_t credit_total;
+		struct {
+			uint64_t last_seq;
+			uint64_t bytes;
+		} sent;
+		struct sync_batch down; /* HQ's signature verified; for DOWN_COMPARED too */
+		struct {
+			struct sync_batch batch;
+			const uint8_t *own_head; /* NULL: not kept */
+		} compared;
+	};
+};
+
+enum agent_effect_kind {
+	AGENT_LOAD, /* read what the command needs, then step LOADED */
+	AGENT_APPEND, /* write entry, account and records in the turn's transaction */
+	AGENT_ANSWER, /* an answer that moves nothing; it waits for the commit alike */
+	AGENT_RELEASE, /* answer these requests as decided */
+	AGENT_REFUSE, /* answer these requests with `code` instead */
+	AGENT_SEND_HELLO,
+	AGENT_SEND_BATCH, /* up to SYNC_BATCH_MAX_BYTES from first_seq; then BATCH_SENT or BLOCKED */
+	AGENT_KEEP_BOOKED, /* keep the booked ack just judged, in some later transaction */
+	AGENT_DOWN_COMPARE, /* look up our down log's head at seq, then step DOWN_COMPARED */
+	AGENT_DOWN_PERSIST, /* items from `skip` on in a transaction of their own */
+	AGENT_DOWN_ACK,
+	AGENT_DOWN_PULL,
+	AGENT_HEARTBEAT,
+	AGENT_RESTART_LINK,
+	AGENT_ALARM,
+};
+
+struct agent_append {
+	const struct agent_command *command;
+	const Trib__V1__Entry *entry; /* all pointers: valid until the next LOADED */
+	const uint8_t *bytes;
+	size_t len;
+	struct position at; /* of the entry */
+	struct account *account; /* folded */
+	bool is_new_account;
+	struct balance here; /* after the entry */
+	uint64_t receipt_seq; /* refund: of the sale; else 0 */
+	int64_t receipt_refunded; /* its new sum */
+};
+
+enum agent_outcome {
+	AGENT_REFUSED,
+	AGENT_REPLAY_KEY,
+	AGENT_REPLAY_ORDER
+};
+
+struct agent_answer {
+	const struct agent_command *command;
+	enum agent_outcome outcome;
+	enum code code; /* refused */
+	const char *param; /* or NULL */
+	const char *detail; /* or NULL; static English */
+	struct till_facts facts;
+	const char *held_store; /* that holds a receipt; or NULL */
+	bool keep_key; /* write the key record: a 422 with a key, or a replay under a new key */
+};
+
+struct agent_effect {
+	enum agent_effect_kind kind;
+	union {
+		const struct agent_command *load;
+		struct agent_append append;
+		struct agent_answer answer;
+		struct {
+			size_t n;
+			const uint32_t *requests; /* valid until the next step */
+			enum code code; /* REFUSE */
+		} finish;
+		struct {
+			uint64_t first_seq, end_seq;
+		} send;
+		uint64_t compare_seq;
+		struct {
+			size_t skip;
+			uint64_t last_seq;
+		} persist;
+		struct {
+			uint64_t seq;
+			uint64_t credit_total;
+		} down_ack;
+		uint64_t pull_from;
+		const char *why; /* RESTART_LINK */
+		struct {
+			enum agent_alarm what;
+			uint64_t own_seq, peer_seq;
+		} alarm;
+	};
+};
+
+struct agent_effects {
+	size_t n;
+	struct agent_effect list[AGENT_MAX_EFFECTS];
+};
+
+struct agent_identity {
+	int32_t node;
+	uint32_t incarnation;
+	char store[STORE_CODE_MAX];
+	uint8_t account_key[ACCOUNT_KEY_BYTES];
+};
+
+/* What the journal says at the start. */
+struct agent_resume {
+	struct position journal;
+	int32_t business_day; /* of its last entry; INT32_MIN where there is none */
+	struct position down;
+	uint64_t relayed_seq, booked_seq;
+	int32_t cutoff_min;
+	int64_t wall_ms;
+};
+
+struct agent {
+	struct agent_identity id;
+
+	struct position durable, head;
+	int32_t durable_day, day;
+	size_t n_pending;
+	uint32_t pending[AGENT_MAX_PENDING];
+	size_t n_finished; /* of `finished`, told by the last RELEASE or REFUSE */
+	uint32_t finished[AGENT_MAX_PENDING];
+
+	size_t n_rule_sets;
+	const Trib__V1__RuleSet *rule_sets[AGENT_MAX_RULE_SETS]; /* borrowed, rising versions */
+	int32_t cutoff_min;
+
+	enum agent_link link;
+	bool is_blocked;
+	bool is_degraded; /* an alarm on our own streams stands */
+	bool is_rolled_back; /* HQ's signature proved it: no spends */
+	struct sync_out up;
+	struct sync_in down;
+	struct sync_window window; /* ours to send in */
+	uint64_t down_bytes; /* taken on this connection */
+	uint64_t relayed_seq, booked_seq;
+	uint64_t heard_ms, heartbeat_ms; /* monotonic; next heartbeat */
+	int64_t uplink_since_ms; /* wall */
+
+	struct arena arena; /* over memory[] */
+	uint8_t bytes[ENTRY_MAX_BYTES];
+	_Alignas(16) uint8_t memory[AGENT_ARENA_BYTES];
+};
+
+/* The agent points into itself: do not move it. */
+void agent_init(struct agent *a, const struct agent_identity *id, const struct agent_resume *r);
+
+/* Take one event. ret->list tells what to do, in order. Pointers in the effects are valid until
+ * the next step, or as their own comment says.
+ *
+ * ERR_FULL: AGENT_COMMAND only, AGENT_MAX_PENDING are waiting: commit and try again. ERR_STATE: an
+ * event that does not belong here (a second Welcome, an ack before it); nothing changed. */
+int MUST_CHECK agent_step(struct agent *a, const struct agent_event *ev, struct agent_effects *ret);
+
+/* Monotonic time at which AGENT_TICK is due, or AGENT_NEVER. */
+uint64_t agent_deadline_ms(const struct agent *a);
+
+/* Welcome received, and the relay was heard within AGENT_SILENCE_MS. */
+bool agent_is_online(const struct agent *a, uint64_t now_ms);
+
+/* "stored", "relayed" or "booked"; static. */
+const char *agent_sync_state(const struct agent *a, uint64_t seq);
+
+/* "normal", "degraded" or "fenced"; static. */
+const char *agent_mode(const struct agent *a);
+
+/* The set with the highest version that is effective at wall_ms, or NULL. */
+const Trib__V1__RuleSet *agent_rules_at(const struct agent *a, int64_t wall_ms);
+
+/* "relay_ahead" and so on; static. */
+const char *agent_alarm_name(enum agent_alarm what);
+
+/* INCARNATION.SEQ.PREFIX of the durable head: what the answers' Trib-Witness says. */
+#define AGENT_WITNESS_BYTES 52
+void agent_witness_format(const struct agent *a, char ret_text[AGENT_WITNESS_BYTES]);
+
+#endif

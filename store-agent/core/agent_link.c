@@ -1,0 +1,232 @@
+#include <assert.h>
+
+#include "agent_internal.h"
+
+static const bool moves[4][4] = {
+	[AGENT_LINK_DOWN] = { [AGENT_LINK_GREETING] = true },
+	[AGENT_LINK_GREETING] = { [AGENT_LINK_DOWN] = true,
+				  [AGENT_LINK_OPEN] = true,
+				  [AGENT_LINK_HALTED] = true },
+	[AGENT_LINK_OPEN] = { [AGENT_LINK_DOWN] = true },
+	[AGENT_LINK_HALTED] = { [AGENT_LINK_DOWN] = true },
+};
+
+static void link_move(struct agent *a, enum agent_link to)
+{
+	assert(moves[a->link][to]);
+	a->link = to;
+}
+
+static bool is_welcomed(const struct agent *a)
+{
+	return a->link == AGENT_LINK_OPEN || a->link == AGENT_LINK_HALTED;
+}
+
+bool agent_is_online(const struct agent *a, uint64_t now_ms)
+{
+	return is_welcomed(a) && now_ms < a->heard_ms + AGENT_SILENCE_MS;
+}
+
+uint64_t agent_deadline_ms(const struct agent *a)
+{
+	uint64_t silence = a->heard_ms + AGENT_SILENCE_MS;
+
+	if (a->link == AGENT_LINK_DOWN)
+		return AGENT_NEVER;
+	return a->heartbeat_ms < silence ? a->heartbeat_ms : silence;
+}
+
+void agent_send_next(const struct agent *a, struct agent_effects *out)
+{
+	uint64_t first = sync_out_next(&a->up);
+	struct agent_effect *e;
+
+	if (first == 0 || a->link != AGENT_LINK_OPEN || a->is_blocked ||
+	    !sync_window_is_open(&a->window))
+		return;
+	e = agent_effect_add(out, AGENT_SEND_BATCH);
+	e->send.first_seq = first;
+	e->send.end_seq = a->up.end_seq;
+}
+
+static int on_link_up(struct agent *a, uint64_t now_ms, struct agent_effects *out)
+{
+	if (a->link != AGENT_LINK_DOWN)
+		return ERR_STATE;
+	link_move(a, AGENT_LINK_GREETING);
+	a->is_blocked = false;
+	a->window = (struct sync_window){ 0 };
+	a->down_bytes = 0;
+	a->heard_ms = now_ms;
+	a->heartbeat_ms = AGENT_NEVER; /* the first one follows the Welcome */
+	agent_effect_add(out, AGENT_SEND_HELLO);
+	return 0;
+}
+
+static void on_link_lost(struct agent *a, int64_t wall_ms)
+{
+	if (a->link == AGENT_LINK_DOWN)
+		return;
+	if (is_welcomed(a))
+		a->uplink_since_ms = wall_ms;
+	link_move(a, AGENT_LINK_DOWN);
+	sync_out_close(&a->up);
+	a->heartbeat_ms = AGENT_NEVER;
+}
+
+static bool is_beyond(const struct agent *a, const struct agent_claim *c)
+{
+	return c->present && c->at.seq > a->durable.seq;
+}
+
+static bool is_other_history(const struct agent_claim *c)
+{
+	return c->present && c->own_head != NULL && !head_equal(c->own_head, c->at.head);
+}
+
+/* HQ's word about our journal. True where it fits. */
+static bool judge_booked(struct agent *a, const struct agent_claim *c, struct agent_effects *out)
+{
+	if (is_beyond(a, c)) {
+		if (!a->is_rolled_back)
+			agent_effect_alarm(out, AGENT_ALARM_ROLLED_BACK, a->durable.seq, c->at.seq);
+		a->is_rolled_back = true;
+		return false;
+	}
+	if (is_other_history(c)) {
+		a->is_degraded = true;
+		agent_effect_alarm(out, AGENT_ALARM_ACK_MISMATCH, a->durable.seq, c->at.seq);
+		return false;
+	}
+	if (c->present && c->at.seq > a->booked_seq) {
+		a->booked_seq = c->at.seq;
+		agent_effect_add(out, AGENT_KEEP_BOOKED);
+	}
+	return true;
+}
+
+/* The relay's word, which nobody signed: it only tells where to send from. */
+static bool judge_relayed(struct agent *a, const struct agent_claim *c, struct agent_effects *out)
+{
+	if (is_beyond(a, c)) {
+		agent_effect_alarm(out, AGENT_ALARM_RELAY_AHEAD, a->durable.seq, c->at.seq);
+		return false;
+	}
+	if (is_other_history(c)) {
+		agent_effect_alarm(out, AGENT_ALARM_RELAY_FORK, a->durable.seq, c->at.seq);
+		return false;
+	}
+	return true;
+}
+
+static int on_welcome(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
+{
+	uint64_t relayed = ev->welcome.relayed.present ? ev->welcome.relayed.at.seq : 0;
+	bool fits;
+
+	if (a->link != AGENT_LINK_GREETING)
+		return ERR_STATE;
+	a->is_degraded = a->down.is_forked; /* judged anew with each link */
+	fits = judge_booked(a, &ev->welcome.booked, out);
+	if (!judge_relayed(a, &ev->welcome.relayed, out))
+		fits = false;
+	a->uplink_since_ms = ev->wall_ms;
+	a->heartbeat_ms = ev->now_ms; /* health at once, then every AGENT_HEARTBEAT_MS */
+	if (!fits) {
+		a->is_degraded = true;
+		link_move(a, AGENT_LINK_HALTED);
+		return 0;
+	}
+	if (sync_out_open(&a->up, relayed) < 0)
+		return ERR_STATE; /* not reached: relayed is not beyond durable */
+	a->relayed_seq = relayed;
+	a->window.granted = ev->welcome.window_bytes;
+	link_move(a, AGENT_LINK_OPEN);
+	agent_send_next(a, out);
+	return 0;
+}
+
+static void on_ack(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
+{
+	if (ev->ack.is_booked)
+		(void)judge_booked(a, &ev->ack.booked, out);
+	else if (sync_out_ack(&a->up, ev->ack.seq))
+		a->relayed_seq = a->up.acked_seq;
+}
+
+static void on_tick(struct agent *a, uint64_t now_ms, struct agent_effects *out)
+{
+	if (a->link == AGENT_LINK_DOWN)
+		return;
+	if (now_ms >= a->heard_ms + AGENT_SILENCE_MS) {
+		a->heard_ms = now_ms; /* once per silence; the link's end follows as an event */
+		agent_effect_add(out, AGENT_RESTART_LINK)->why = "silence";
+		return;
+	}
+	if (now_ms >= a->heartbeat_ms) {
+		a->heartbeat_ms = now_ms + AGENT_HEARTBEAT_MS;
+		agent_effect_add(out, AGENT_HEARTBEAT);
+	}
+}
+
+/* Messages that make sense only after the Welcome. */
+static int on_peer_message(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
+{
+	if (!is_welcomed(a))
+		return ERR_STATE;
+	switch ((int)ev->kind) {
+	case AGENT_ACK:
+		on_ack(a, ev, out);
+		break;
+	case AGENT_PULL:
+		if (sync_out_pull(&a->up, ev->pull_from) && a->relayed_seq > a->up.acked_seq)
+			a->relayed_seq = a->up.acked_seq;
+		agent_send_next(a, out);
+		break;
+	case AGENT_CREDIT:
+		sync_window_credit(&a->window, ev->credit_total);
+		agent_send_next(a, out);
+		break;
+	case AGENT_DOWN_BATCH:
+		agent_on_down_batch(a, &ev->down, out);
+		break;
+	}
+	return 0;
+}
+
+static void on_batch_sent(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
+{
+	sync_out_sent(&a->up, ev->sent.last_seq);
+	a->window.used += ev->sent.bytes;
+	agent_send_next(a, out);
+}
+
+int agent_on_link_event(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
+{
+	switch ((int)ev->kind) {
+	case AGENT_LINK_UP:
+		return on_link_up(a, ev->now_ms, out);
+	case AGENT_LINK_LOST:
+		on_link_lost(a, ev->wall_ms);
+		return 0;
+	case AGENT_TICK:
+		on_tick(a, ev->now_ms, out);
+		return 0;
+	case AGENT_BLOCKED:
+		a->is_blocked = true;
+		return 0;
+	case AGENT_WRITABLE:
+		a->is_blocked = false;
+		agent_send_next(a, out);
+		return 0;
+	case AGENT_BATCH_SENT:
+		on_batch_sent(a, ev, out);
+		return 0;
+	}
+	if (a->link == AGENT_LINK_DOWN)
+		return ERR_STATE;
+	a->heard_ms = ev->now_ms;
+	if (ev->kind == AGENT_WELCOME)
+		return on_welcome(a, ev, out);
+	return ev->kind == AGENT_HEARD ? 0 : on_peer_message(a, ev, out);
+}
