@@ -9,11 +9,14 @@
 #ifndef TRIB_CORE_FOLD_H
 #define TRIB_CORE_FOLD_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "entry.pb-c.h"
 #include "err.h"
 
 enum ledger_account { /* numbers are stored: never reuse one */
-	LEDGER_TENDER_CLEARING = 1, /* party1 store; tender in `tender` */
+	LEDGER_TENDER_CLEARING = 1, /* party1 store, party2 enum tender_kind */
 	LEDGER_PRINCIPAL = 2, /* party1 lot issuer */
 	LEDGER_BONUS = 3, /* party1 lot issuer */
 	LEDGER_POINTS = 4,
@@ -29,10 +32,19 @@ enum ledger_account { /* numbers are stored: never reuse one */
 	LEDGER_ISSUED = 14, /* contra of bonus, points, uses; party1 issuer */
 };
 
-enum ledger_unit { LEDGER_UNIT_MONEY = 1, LEDGER_UNIT_BONUS = 2, LEDGER_UNIT_POINTS = 3,
-		   LEDGER_UNIT_USES = 4 };
+enum ledger_unit {
+	LEDGER_UNIT_MONEY = 1,
+	LEDGER_UNIT_BONUS = 2,
+	LEDGER_UNIT_POINTS = 3,
+	LEDGER_UNIT_USES = 4
+};
 
-enum total_kind { TOTAL_ACCOUNT_OPENED = 1, TOTAL_TOP_UP = 2, TOTAL_SALE = 3, TOTAL_REFUND = 4 };
+enum total_kind {
+	TOTAL_ACCOUNT_OPENED = 1,
+	TOTAL_TOP_UP = 2,
+	TOTAL_SALE = 3,
+	TOTAL_REFUND = 4
+};
 
 /* Tenders are numbered for compact cells: TENDER_NONE where none applies. Numbers are stored. */
 enum tender_kind {
@@ -53,8 +65,10 @@ struct posting {
 	int64_t debit, credit; /* >= 0; one of them 0 */
 };
 
-/* party2 of LEDGER_TENDER_CLEARING is its enum tender_kind. */
-
+/* Money has one total for each tender of the entry, bonus and points one each with TENDER_NONE:
+ * bonus given (top-up), used (sale) or back, expired part included (refund); points given, earned
+ * or clawed back, debt included. `count` counts entries that touch the cell, so a receipt with two
+ * tenders counts once in each. */
 struct day_total {
 	int16_t kind; /* enum total_kind */
 	int16_t tender; /* enum tender_kind */
@@ -73,16 +87,23 @@ struct fold {
 	struct day_total totals[FOLD_MAX_TOTALS];
 };
 
-/* Postings and totals of one entry of store `e->node` (cells merged within the entry).
+/* Postings and totals of one entry of store `e->node` (cells merged within the entry, debits and
+ * credits of one cell apart).
  *
  * Checks the body's own arithmetic against the header's effects: the slices moved must be what
  * the body says (a peer's entry is not trusted to be consistent). ERR_INVALID with a static reason
- * in *ret_why where they differ; then *ret is unspecified. An entry of a kind this version does
- * not know, or one that moves nothing, folds to nothing. */
+ * in *ret_why where they differ; then *ret is unspecified. What only the state can tell is not
+ * checked: that slices taken are held (account_fold), that a lot's terms are the lot's, that a
+ * refund fits what is left of its receipt.
+ *
+ * An entry that moves nothing folds to nothing. One of a kind this version does not know, with
+ * effects or points owed, is ERR_VERSION: holdings must not change without postings. */
 int MUST_CHECK fold_entry(const Trib__V1__Entry *e, struct fold *ret, const char **ret_why);
 
-/* "cash" -> TENDER_CASH; TENDER_NONE for an unknown word. */
+/* "cash" -> TENDER_CASH; TENDER_NONE for an unknown word or NULL. */
 enum tender_kind tender_parse(const char *s);
+
+/* Names as the reporting views show them, "unknown" for a number that is none; static. */
 const char *tender_name(enum tender_kind k);
 const char *ledger_account_name(enum ledger_account a);
 const char *ledger_unit_name(enum ledger_unit u);

@@ -84,23 +84,37 @@ struct till_facts {
 	int64_t available_here;
 	int64_t payable;
 	int64_t rest; /* refundable rest of a receipt */
-	int64_t points_held;
-	int64_t points_wanted;
+	int64_t points_held; /* that can be taken back */
+	int64_t points_wanted; /* back by a refund */
 };
 
 /* Each decides one verb. On CODE_OK, *ret_entry's body and effects (account, points_owed,
  * rules_version included; node, seq, times, order and down position are the caller's) are set from
- * the arena `a`, which must outlive the entry. On a refusal *ret_entry is untouched and *ret_facts
- * is filled. CODE_INTERNAL only when the arena or a bound is full. Borrows all inputs; strings of
- * the command are copied into the arena. */
+ * the arena `a`, which must outlive the entry. On a refusal *ret_entry is untouched. *ret_facts is
+ * filled either way, as of before the operation; a partial sale's remaining is facts.payable less
+ * the receipt's payable. CODE_INTERNAL only when the arena or a bound is full, or the receipt is
+ * none of this account. Borrows all inputs; strings of the command are copied into the arena.
+ *
+ * Slice effects come in the order of taking (sale) or giving back (refund), value before points.
+ * Effects of value always carry their lot's terms: a refund, perhaps elsewhere, needs them when
+ * the slice is gone.
+ *
+ * Top-up: every rule for the account's type gives, and is recorded; the lot lives as long as the
+ * longest of those that gave. Only a closed account refuses it. */
 enum code top_up_decide(const struct till_context *t, const struct account *acc,
 			const struct top_up_command *cmd, struct arena *a,
 			Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
+
+/* Sale: stored value pays what the other tenders leave. Only an active account may buy. */
 enum code sale_decide(const struct till_context *t, const struct account *acc,
 		      const struct sale_command *cmd, struct arena *a, Trib__V1__Entry *ret_entry,
 		      struct till_facts *ret_facts);
+
+/* Refund: money goes back to the other tenders in receipt order (Refund.paid_out), then to stored
+ * value (Refund.back, whose principal and bonus are what stays; expired_bonus came back beside
+ * them). of->refunded tells everything: it must be the sum of all refunds booked so far. */
 enum code refund_decide(const struct till_context *t, const struct account *acc,
-			const struct receipt *of, const struct refund_command *cmd,
-			struct arena *a, Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
+			const struct receipt *of, const struct refund_command *cmd, struct arena *a,
+			Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
 
 #endif
