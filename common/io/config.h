@@ -75,7 +75,4 @@ int MUST_CHECK endpoint_parse(const char *s, struct endpoint *ret);
 /* The table as a commented sample file: sections, keys, fallbacks, help. */
 void config_print_help(const struct config_key *keys, size_t n_keys, FILE *f);
 
-/* The candidate nearest to `word` in edits, or NULL where none is near (over a third changed). */
-const char *config_nearest(const char *word, const char *const *candidates, size_t n);
-
 #endif

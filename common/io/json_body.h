@@ -54,7 +54,10 @@ struct json_body { /* points into itself: do not copy */
 	char detail[BODY_PARAM_BYTES]; /* what is wrong in English, or "" */
 };
 
-enum body_need { BODY_OPTIONAL, BODY_REQUIRED };
+enum body_need {
+	BODY_OPTIONAL,
+	BODY_REQUIRED
+};
 
 enum body_charset {
 	BODY_ANY, /* valid UTF-8 without control characters */
@@ -121,5 +124,8 @@ void body_end(struct body_scope *s);
 
 /* Report an error of the caller's own at a field of s (name NULL: s itself); detail in English. */
 void body_fail(struct body_scope *s, const char *name, enum code code, const char *detail);
+
+/* The same at the i-th item of an array. */
+void body_fail_item(struct body_scope *array, size_t i, enum code code, const char *detail);
 
 #endif

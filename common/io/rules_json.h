@@ -35,9 +35,8 @@ int MUST_CHECK rules_from_json(const json_t *json, uint64_t version, int64_t eff
 			       struct arena *a, Trib__V1__RuleSet **ret, char *err);
 
 /* The same from text, where doubled keys, depth and size are checked too. */
-int MUST_CHECK rules_from_text(const char *text, size_t len, uint64_t version,
-			       int64_t effective_ms, struct arena *a, Trib__V1__RuleSet **ret,
-			       char *err);
+int MUST_CHECK rules_from_text(const char *text, size_t len, uint64_t version, int64_t effective_ms,
+			       struct arena *a, Trib__V1__RuleSet **ret, char *err);
 
 /* Authoring JSON of a rule set, a new reference; NULL when memory ran out. version, effective_ms
  * and source are not in it. */
