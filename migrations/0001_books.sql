@@ -226,3 +226,13 @@ CREATE TABLE trib.rule_set (
 	reason text NOT NULL,
 	published_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- A statement of ingest that must touch exactly `want` rows. TB001: a cursor is not where ingest
+-- thinks. TB002: a slice that is not there was to be changed. TB003: value for an unknown account.
+CREATE FUNCTION trib.expect(code text, got bigint, want bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF got <> want THEN
+		RAISE EXCEPTION 'expected % rows, found %', want, got USING ERRCODE = code;
+	END IF;
+END
+$$;

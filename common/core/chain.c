@@ -19,6 +19,16 @@ void chain_seed(int direction, const void *certificate, size_t len, uint8_t ret_
 	crypto_generichash_final(&st, ret_head, HEAD_BYTES);
 }
 
+void hq_chain_seed(const uint8_t chain[16], uint32_t hq_epoch, uint8_t ret_head[HEAD_BYTES])
+{
+	uint8_t seed[20];
+
+	memcpy(seed, chain, 16);
+	for (size_t i = 0; i < 4; i++)
+		seed[16 + i] = (uint8_t)(hq_epoch >> (8 * i));
+	chain_seed(TRIB__V1__DIRECTION__UP, seed, sizeof(seed), ret_head);
+}
+
 void chain_next(const uint8_t head[HEAD_BYTES], const void *item, size_t len,
 		uint8_t ret_head[HEAD_BYTES])
 {

@@ -23,6 +23,10 @@ struct position {
  * its epoch in place of a certificate: see hq_chain_seed(). */
 void chain_seed(int direction, const void *certificate, size_t len, uint8_t ret_head[HEAD_BYTES]);
 
+/* head(0) of HQ's own journal: as a store's, over the chain's id (16 bytes) ‖ epoch (4 bytes,
+ * little-endian) in place of the certificate. */
+void hq_chain_seed(const uint8_t chain[16], uint32_t hq_epoch, uint8_t ret_head[HEAD_BYTES]);
+
 /* ret_head = the head after one more item. ret_head may be `head`. */
 void chain_next(const uint8_t head[HEAD_BYTES], const void *item, size_t len,
 		uint8_t ret_head[HEAD_BYTES]);

@@ -5,6 +5,12 @@
 #include "account.h"
 #include "chain.h"
 
+/* Years 1 to 9999 and a little less in days: what every database and calendar can show. */
+#define WALL_MIN_MS INT64_C(-62135596800000)
+#define WALL_MAX_MS INT64_C(253402300799999)
+#define DAY_MIN (-100000)
+#define DAY_MAX 1000000
+
 int entry_kind(const Trib__V1__Entry *e)
 {
 	return (int)e->body_case; /* the oneof's case is the body's field number */
@@ -88,6 +94,13 @@ static int optional_text(const char *s, size_t max)
 	return s == NULL || text_is_valid(s, max);
 }
 
+static int terms_are_sound(const Trib__V1__LotTerms *t)
+{
+	return t->issuer >= 0 && t->principal >= 0 && t->bonus >= 0 &&
+	       t->issued_ms >= WALL_MIN_MS && t->issued_ms <= WALL_MAX_MS &&
+	       (!t->has_expires || (t->expires >= DAY_MIN && t->expires <= DAY_MAX));
+}
+
 static int effects_are_sound(const Trib__V1__Entry *e)
 {
 	if (e->n_effects > ENTRY_MAX_EFFECTS || (e->n_effects > 0 && !e->has_account))
@@ -100,7 +113,7 @@ static int effects_are_sound(const Trib__V1__Entry *e)
 			return 0;
 		if (s->unit != TRIB__V1__UNIT__UNIT_VALUE && s->bonus != 0)
 			return 0;
-		if (s->lot == 0)
+		if (s->lot == 0 || (s->terms != NULL && !terms_are_sound(s->terms)))
 			return 0;
 		for (size_t j = 0; j < i; j++) {
 			if (e->effects[j]->lot == s->lot && e->effects[j]->unit == s->unit)
@@ -126,8 +139,8 @@ static const char *entry_fault(const Trib__V1__Entry *e, int32_t node, uint32_t 
 	if (!optional_text(e->operator_, OPERATOR_MAX) || !optional_text(e->order_no, ORDER_NO_MAX) ||
 	    !optional_text(e->idempotency_key, 64))
 		return "a text of the header is too long, not UTF-8 or has control characters";
-	if (e->business_day < -100000 || e->business_day > 1000000 ||
-	    e->wall_ms < INT64_C(-62135596800000) || e->wall_ms > INT64_C(253402300799999))
+	if (e->business_day < DAY_MIN || e->business_day > DAY_MAX || e->wall_ms < WALL_MIN_MS ||
+	    e->wall_ms > WALL_MAX_MS)
 		return "a date is out of range";
 	if (!effects_are_sound(e))
 		return "slice effects are not sound";

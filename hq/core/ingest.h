@@ -27,6 +27,7 @@
 #include "chain.h"
 #include "entry.h"
 #include "fold.h"
+#include "ids.h"
 
 #define INGEST_MAX_ENTRIES 8192u /* of one group */
 #define INGEST_MAX_STREAMS 16384u
@@ -40,6 +41,7 @@ struct ingest_batch {
 	uint64_t first_seq;
 	size_t n;
 	size_t done; /* items [0, done) are booked */
+	size_t planned; /* items [done, planned) are in the group that is out */
 	const ProtobufCBinaryData *items;
 	ProtobufCBinaryData signed_head; /* Signed, as received; for the last item */
 	uint64_t bytes; /* that count against the sender's window */
@@ -157,8 +159,10 @@ struct ingest; /* large: use ingest_size() bytes of zeroed memory */
 
 size_t ingest_size(void);
 
-/* Set up in `memory`. hq_journal: where HQ's own journal (node 0, incarnation hq_epoch) ends. */
-struct ingest *ingest_init(void *memory, uint32_t hq_epoch, const struct position *hq_journal);
+/* Set up in `memory`. hq_journal: where HQ's own journal (node 0, incarnation hq_epoch) ends.
+ * account_key: an account opened under another id than its card's is quarantined. */
+struct ingest *ingest_init(void *memory, uint32_t hq_epoch, const struct position *hq_journal,
+			   const uint8_t account_key[ACCOUNT_KEY_BYTES]);
 
 /* A stream that is booked up to `booked`. Returns its index, or ERR_FULL. */
 int64_t ingest_add_stream(struct ingest *g, int32_t store, uint32_t incarnation,
@@ -166,9 +170,10 @@ int64_t ingest_add_stream(struct ingest *g, int32_t store, uint32_t incarnation,
 
 const struct ingest_stream *ingest_stream_at(const struct ingest *g, uint32_t stream);
 
-/* (store, account) is in quarantine: loaded at start. ERR_FULL. */
-int MUST_CHECK ingest_block(struct ingest *g, int32_t store,
-			    const uint8_t account[ACCOUNT_ID_BYTES]);
+/* (store, account) is in quarantine: loaded at start. Beyond INGEST_MAX_BLOCKED pairs, later
+ * entries of the pair are judged each by itself: the books stay the fold of what is not
+ * quarantined. */
+void ingest_block(struct ingest *g, int32_t store, const uint8_t account[ACCOUNT_ID_BYTES]);
 
 /* Queue a batch that follows what is queued for its stream: sync_in accepted it. Takes b. */
 void ingest_push(struct ingest *g, struct ingest_batch *b);
@@ -176,7 +181,7 @@ void ingest_push(struct ingest *g, struct ingest_batch *b);
 /* Entries waiting, those of the group that is out included. */
 size_t ingest_backlog(const struct ingest *g);
 
-/* Build the next group from the queue's front, at most `limit` of this moment. NULL when nothing
+/* Build the next group from the queue's front, at most the limit of this moment. NULL when nothing
  * waits or a group is out (G2). wall_ms dates HQ's own entries. */
 const struct ingest_group *ingest_build(struct ingest *g, int64_t wall_ms);
 
@@ -187,7 +192,7 @@ void ingest_booked(struct ingest *g, struct ingest_batch **ret_released);
  * the same again is of no use; else it is tried again as it is. detail is kept for quarantine. */
 void ingest_failed(struct ingest *g, bool is_data, const char *detail);
 
-/* Where HQ's own journal ends after the group that is out. */
+/* Where HQ's own journal ends in the books. */
 const struct position *ingest_hq_journal(const struct ingest *g);
 
 /* Drop everything queued: after the cursors were read anew. Streams are as given by

@@ -26,7 +26,7 @@ struct book_statement {
 	const char *sql; /* static; $1.. */
 	int n_params;
 	const char *values[BOOK_OP_PARAMS]; /* text format; NULL is NULL */
-	int want_rows; /* affected or returned rows that it must have, -1: any */
+	int want_rows; /* returned or affected rows that it must have, else all is undone; -1: any */
 };
 
 /* A transaction of HQ's own, put in between two groups.
@@ -46,5 +46,18 @@ struct book_op {
 
 /* Queue an op; takes it until done(). */
 void book_submit(struct book *b, struct book_op *op);
+
+/* Connect to h->postgres, and again whenever the connection is lost; after each connect the state
+ * is read through hq_load() before anything is written. */
+int MUST_CHECK book_create(struct hqd *h, struct book **ret);
+
+/* Close; what was not committed is as if it never came. Ops still queued get no done(). */
+void book_destroy(struct book *b);
+
+/* There may be something to write: start it when idle. */
+void book_kick(struct book *b);
+
+/* Nothing is being written and nothing waits. */
+bool book_is_idle(const struct book *b);
 
 #endif

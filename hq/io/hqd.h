@@ -9,6 +9,7 @@
 #include "book.h"
 #include "chain.h"
 #include "db.h"
+#include "down.pb-c.h"
 #include "envelope.h"
 #include "http_server.h"
 #include "ids.h"
@@ -22,6 +23,7 @@
 /* One incarnation of a store. Lives as long as the process. */
 struct hq_stream {
 	uint32_t index; /* in hqd.streams and in ingest */
+	struct hq_stream *older; /* earlier incarnation of the node */
 	int32_t node;
 	uint32_t incarnation;
 	char code[STORE_CODE_MAX];
@@ -35,11 +37,21 @@ struct hq_stream {
 	struct sync_out down; /* to the region's relay */
 	struct position down_end; /* the down log's end in the database */
 	bool is_presented; /* the relay has presented it on its present connection */
+	unsigned due; /* enum hq_due: what is still to be sent for it */
+	int64_t acked_ms; /* when the last ack was sent */
+	bool is_reading; /* a query for its next down messages is under way */
 	uint64_t stored_seq, relayed_seq, down_applied; /* as reported */
 	uint64_t rules_version; /* as reported */
 	int64_t last_seen_ms;
+	int64_t health_ms; /* the store's own clock in its newest health */
 	char software[32];
 	bool is_status_dirty; /* reported state not written to the database yet */
+};
+
+enum hq_due {
+	HQ_DUE_RESUME = 1,
+	HQ_DUE_ACK = 2,
+	HQ_DUE_PULL = 4,
 };
 
 struct hq_region {
@@ -48,8 +60,10 @@ struct hq_region {
 	uint8_t sign_key[32];
 	uint8_t curve_key[32];
 	bool is_up; /* welcomed on its present connection */
-	struct sync_window in; /* what the relay may send: granted, and booked so far */
-	struct sync_window out; /* what we may send to it */
+	uint32_t connection; /* number of its present connection, unique in the process */
+	struct sync_window in; /* of the relay's sending: granted, and received so far */
+	struct sync_window out; /* of ours to it */
+	bool is_roster_due, is_credit_due;
 	uint64_t sent_roster;
 	int64_t last_seen_ms;
 	char listen_endpoint[128], enroll_endpoint[128], software[32];
@@ -60,6 +74,8 @@ struct hqd {
 	struct ev_loop *loop;
 	/* configuration; strings owned by the config */
 	const char *data_dir, *postgres, *chain_name, *http_listen, *listen, *enroll_listen;
+	const char *advertise, *advertise_enroll; /* what others are told */
+	const char *config_path; /* for the child that checks the books */
 	struct node_keys keys;
 	uint8_t chain[16];
 	uint8_t account_key[ACCOUNT_KEY_BYTES];
@@ -68,7 +84,8 @@ struct hqd {
 	uint64_t roster_version;
 
 	struct ingest *ingest;
-	struct hq_stream **streams; /* by index */
+	struct hq_stream **streams; /* by index; INGEST_MAX_STREAMS of room */
+	struct hq_stream **by_node; /* newest incarnation of each node; NODE_MAX + 1 of room */
 	uint32_t n_streams;
 	struct hq_region regions[HQ_MAX_REGIONS];
 
@@ -83,6 +100,7 @@ struct hqd {
 	struct link_server *relay_server, *enroll_server;
 	struct http_server *http;
 	bool is_ready; /* state was read from the database */
+	bool is_stopping; /* finish what was taken, take nothing new */
 };
 
 struct hq_stream *hq_find_stream(struct hqd *h, int32_t node, uint32_t incarnation);
@@ -95,7 +113,31 @@ struct hq_region *hq_find_region(struct hqd *h, int32_t region);
 int MUST_CHECK hq_add_stream(struct hqd *h, const struct hq_stream *proto, const struct position *booked,
 			     struct hq_stream **ret);
 
+/* The statements that hq_load() needs, run in one pipeline after each connect: those that lay the
+ * chain's rows at the first start, then HQ_LOAD_RESULTS queries. */
+#define HQ_LOAD_SQLS 8
+#define HQ_LOAD_RESULTS 5
+extern const char *hq_load_sqls[HQ_LOAD_SQLS];
+void hq_load_prepare(const struct hqd *h);
+
+/* Take over what the database says, at start and after each reconnect; results of the queries. ERR_INVALID (with a reason in the log) when it does not fit this HQ: another
+ * chain's database, a cursor that moved back. */
+int MUST_CHECK hq_load(struct hqd *h, PGresult *const *results);
+
+/* Write what stores and relays have reported of themselves since the last time. */
+void hq_write_status(struct hqd *h);
+
 /* ---- relays.c: the links to relays ---- */
+
+int MUST_CHECK relays_create(struct hqd *h);
+void relays_destroy(struct hqd *h);
+
+/* A group is in the books: ack to the stores' relays, give credit back, free the batches. Called
+ * before the group's memory is used again. */
+void relays_booked(struct hqd *h, const struct ingest_group *g, struct ingest_batch *released);
+
+/* The state was read anew: everything in flight is forgotten, relays present their stores again. */
+void relays_reset(struct hqd *h);
 
 /* The region's set of certificates changed: send its relay the roster. */
 void relays_roster_changed(struct hqd *h, int32_t region);
@@ -135,7 +177,7 @@ void api_on_request(void *ctx, struct http_request *req);
 
 /* ---- rules.c ---- */
 
-/* Publish version 1, the base rules, where there is none yet; then done. */
+/* Publish version 1, the base rules, where there is none yet. Called after each hq_load(). */
 void rules_ensure_base(struct hqd *h);
 
 #endif
