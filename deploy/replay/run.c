@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "http.h"
 #include "queue.h"
@@ -53,7 +54,7 @@ struct lane {
 	struct lane *next; /* free ones */
 	uint32_t card;
 	uint16_t shop;
-	double sent;
+	double sent; /* by the monotonic clock */
 };
 
 struct run {
@@ -71,6 +72,15 @@ struct run {
 	ev_timer paced; /* the rate allows the next */
 	double reloaded; /* when chain.json was read again */
 };
+
+/* Not the loop's time, which stands still while a burst of answers is read. */
+static double monotonic_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
 
 static void run_fail(struct run *r)
 {
@@ -195,7 +205,7 @@ static void run_send(struct run *r, struct lane *lane, struct counter *c)
 		c->state = COUNTER_PROBING;
 	lane->card = card;
 	lane->shop = row->shop;
-	lane->sent = ev_now(r->loop);
+	lane->sent = monotonic_s();
 	status = p->is_issuing ? till_issue(r->rows, row, &call) :
 				 till_operate(r->rows, r->shops, row, &call);
 	if (status == 0) {
@@ -317,7 +327,7 @@ static void on_done(struct http_call *call, long status)
 		if (r->cards[lane->card].is_issuing)
 			on_issued(r, lane->card, &a);
 		else
-			on_operated(r, lane->card, &a, ev_now(r->loop) - lane->sent);
+			on_operated(r, lane->card, &a, monotonic_s() - lane->sent);
 	}
 	run_fill(r);
 }
