@@ -166,6 +166,9 @@ static void a_ladder_s_points_follow_its_steps(void **state)
 	assert_int_equal(ladder_give(&s->top_ups[0], 99999, &bonus, &n), 0);
 	assert_int_equal(bonus, 10000);
 	assert_int_equal(n, 3);
+	assert_int_equal(ladder_give(&s->top_ups[0], 200000, &bonus, &n), 0);
+	assert_int_equal(bonus, 25000);
+	assert_int_equal(n, 10);
 	assert_int_equal(ladder_give(&s->top_ups[0], 1, &bonus, &n), 0);
 	assert_int_equal(bonus, 0);
 	assert_int_equal(n, 0);

@@ -240,14 +240,17 @@ static void principal_back_in_an_expired_lot_stays_the_member_s(void **state)
 	shop_put_lot(s, 1, 500, 100, s->t.today, 1000);
 	assert_int_equal(shop_sell(s, 600), CODE_OK);
 	of = shop_keep_receipt(s);
+	assert_int_equal(shop_refund(s, &of, 60), CODE_OK); /* its last day */
+	assert_slice(s, 1, 50, 10);
+	assert_int_equal(shop_sell(s, 60), CODE_OK);
 	shop_set_day(s, s->t.today + 1);
 	assert_int_equal(shop_refund(s, &of, 300), CODE_OK);
 	assert_int_equal(s->entry->refund->back[0]->principal, 250);
 	assert_int_equal(s->entry->refund->back[0]->expired_bonus, 50);
-	assert_int_equal(shop_refund(s, &of, 300), CODE_OK);
-	assert_slice(s, 1, 500, 0);
+	assert_int_equal(shop_refund(s, &of, 240), CODE_OK);
+	assert_slice(s, 1, 450, 0);
 	assert_balance(s, 0, 0); /* held, but past its day */
-	assert_int_equal(s->ledger[LEDGER_PROMOTION_COST][LEDGER_UNIT_MONEY], 0);
+	assert_int_equal(s->ledger[LEDGER_PROMOTION_COST][LEDGER_UNIT_MONEY], -10);
 }
 
 static void points_that_expire_last_are_clawed_back_first(void **state)
@@ -263,8 +266,10 @@ static void points_that_expire_last_are_clawed_back_first(void **state)
 	assert_int_equal(shop_refund(s, &of, 9000), CODE_OK);
 	assert_int_equal(shop_balance(s).points, 60);
 	assert_null(account_find(&s->acc, TRIB__V1__UNIT__UNIT_POINTS, POINTS_LOT_NEVER));
+	shop_put_points(s, -202612, 6);
 	assert_int_equal(shop_refund(s, &of, 0), CODE_OK);
-	assert_int_equal(shop_balance(s).points, 50);
+	assert_int_equal(shop_balance(s).points, 0);
+	assert_int_equal(s->acc.points_owed, 4);
 	assert_int_equal(account_find(&s->acc, TRIB__V1__UNIT__UNIT_POINTS, -202611)->principal,
 			 500);
 }
