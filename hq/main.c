@@ -285,5 +285,6 @@ int main(int argc, char **argv)
 		config_destroy(c);
 		return r;
 	}
-	return fail_usage(argc < 2 ? "what shall it do?" : "cannot understand", argc < 2 ? NULL : argv[1]);
+	return fail_usage(argc < 2 ? "what shall it do?" : "cannot understand",
+			  argc < 2 ? NULL : argv[1]);
 }

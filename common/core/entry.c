@@ -136,8 +136,8 @@ static const char *entry_fault(const Trib__V1__Entry *e, int32_t node, uint32_t 
 		return "fingerprint is not 16 bytes";
 	if (e->has_trace_id && e->trace_id.len != 16)
 		return "trace id is not 16 bytes";
-	if (!optional_text(e->operator_, OPERATOR_MAX) || !optional_text(e->order_no, ORDER_NO_MAX) ||
-	    !optional_text(e->idempotency_key, 64))
+	if (!optional_text(e->operator_, OPERATOR_MAX) ||
+	    !optional_text(e->order_no, ORDER_NO_MAX) || !optional_text(e->idempotency_key, 64))
 		return "a text of the header is too long, not UTF-8 or has control characters";
 	if (e->business_day < DAY_MIN || e->business_day > DAY_MAX || e->wall_ms < WALL_MIN_MS ||
 	    e->wall_ms > WALL_MAX_MS)

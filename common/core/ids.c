@@ -152,9 +152,8 @@ int store_code_is_valid(const char *code)
 	for (; code[n] != '\0'; n++) {
 		char c = code[n];
 
-		if (n + 1 >= STORE_CODE_MAX ||
-		    !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		      c == '_'))
+		if (n + 1 >= STORE_CODE_MAX || !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+						 (c >= 'a' && c <= 'z') || c == '_'))
 			return 0;
 	}
 	return n > 0;

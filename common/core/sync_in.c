@@ -10,8 +10,7 @@ void sync_in_init(struct sync_in *s, const struct position *at)
 	s->accepted = *at;
 }
 
-static void hash_items(const struct sync_batch *b, size_t from, size_t to,
-		       uint8_t head[HEAD_BYTES])
+static void hash_items(const struct sync_batch *b, size_t from, size_t to, uint8_t head[HEAD_BYTES])
 {
 	for (size_t i = from; i < to; i++)
 		chain_next(head, b->items[i].data, b->items[i].len, head);

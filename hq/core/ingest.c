@@ -67,7 +67,9 @@ int64_t ingest_add_stream(struct ingest *g, int32_t store, uint32_t incarnation,
 	if (g->n_streams == INGEST_MAX_STREAMS)
 		return ERR_FULL;
 	s = &g->streams[g->n_streams];
-	*s = (struct ingest_stream){ .store = store, .incarnation = incarnation, .booked = *booked };
+	*s = (struct ingest_stream){ .store = store,
+				     .incarnation = incarnation,
+				     .booked = *booked };
 	return g->n_streams++;
 }
 
@@ -325,11 +327,11 @@ static bool add_entry(struct ingest *g, struct journal_row *row)
 	add_sums(out, e, &g->fold);
 	if (e->body_case == TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED ||
 	    e->body_case == TRIB__V1__ENTRY__BODY_CARD_LINKED)
-		out->opened[out->n_opened++] = (struct opened_row){
-			.entry = e,
-			.store = e->node,
-			.is_link = e->body_case == TRIB__V1__ENTRY__BODY_CARD_LINKED
-		};
+		out->opened[out->n_opened++] =
+			(struct opened_row){ .entry = e,
+					     .store = e->node,
+					     .is_link = e->body_case ==
+							TRIB__V1__ENTRY__BODY_CARD_LINKED };
 	return true;
 }
 
@@ -385,11 +387,10 @@ static bool add_batch(struct ingest *g, struct ingest_batch *b)
 		out->n_rows++;
 		b->planned++;
 	}
-	out->signed_heads[out->n_signed++] =
-		(struct signed_row){ .store = c->store,
-				     .incarnation = c->incarnation,
-				     .seq = c->to.seq,
-				     .signed_head = b->signed_head };
+	out->signed_heads[out->n_signed++] = (struct signed_row){ .store = c->store,
+								  .incarnation = c->incarnation,
+								  .seq = c->to.seq,
+								  .signed_head = b->signed_head };
 	return true;
 }
 
@@ -512,8 +513,7 @@ void ingest_booked(struct ingest *g, struct ingest_batch **ret_released)
 	}
 	g->hq_journal = g->hq_building;
 	for (size_t i = 0; i < g->blocked_now.n; i++)
-		(void)cells_at(&g->blocked,
-			       g->blocked_now.rows + i * g->blocked_now.row_bytes);
+		(void)cells_at(&g->blocked, g->blocked_now.rows + i * g->blocked_now.row_bytes);
 	for (struct ingest_batch *b = g->queue; b != NULL && b->planned > b->done; b = b->next) {
 		g->backlog -= b->planned - b->done;
 		b->done = b->planned;
@@ -535,7 +535,8 @@ void ingest_failed(struct ingest *g, bool is_data, const char *detail)
 	}
 	g->must_quarantine = true;
 	g->limit = 1;
-	strncpy(g->detail, detail, sizeof(g->detail) - 1);
+	memset(g->detail, 0, sizeof(g->detail));
+	memcpy(g->detail, detail, strnlen(detail, sizeof(g->detail) - 1));
 }
 
 const struct position *ingest_hq_journal(const struct ingest *g)

@@ -2,9 +2,9 @@
 
 #include "ingest_private.h"
 
-#define BY(field)                            \
-	do {                                 \
-		if (x->field != y->field)    \
+#define BY(field)                                   \
+	do {                                        \
+		if (x->field != y->field)           \
 			return x->field < y->field; \
 	} while (0)
 

@@ -62,7 +62,8 @@ static void set_events(struct book *b, int events)
 {
 	int fd = PQsocket(b->conn);
 
-	if (ev_is_active(&b->io) && b->io.fd == fd && (b->io.events & (EV_READ | EV_WRITE)) == events)
+	if (ev_is_active(&b->io) && b->io.fd == fd &&
+	    (b->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
 	ev_io_stop(b->h->loop, &b->io);
 	ev_io_set(&b->io, fd, events);
@@ -111,7 +112,8 @@ static void clear_loaded(struct book *b)
 static void connection_lost(struct book *b, const char *what)
 {
 	copy_detail(b, b->conn != NULL ? PQerrorMessage(b->conn) : "out of memory");
-	log_event(LOG_LEVEL_ERROR, "books_connection_lost", "at=%s message=\"%s\"", what, b->detail);
+	log_event(LOG_LEVEL_ERROR, "books_connection_lost", "at=%s message=\"%s\"", what,
+		  b->detail);
 	ev_io_stop(b->h->loop, &b->io);
 	PQfinish(b->conn);
 	b->conn = NULL;
@@ -229,8 +231,9 @@ static void on_load_result(struct book *b, PGresult *r)
 	if (st != PGRES_COMMAND_OK) {
 		copy_detail(b, PQresultErrorMessage(r));
 		if (st != PGRES_PIPELINE_ABORTED)
-			log_event(LOG_LEVEL_ERROR, "books_load_refused", "message=\"%s\" hint=\"%s\"",
-				  b->detail, "has the database been migrated?");
+			log_event(LOG_LEVEL_ERROR, "books_load_refused",
+				  "message=\"%s\" hint=\"%s\"", b->detail,
+				  "has the database been migrated?");
 	}
 	PQclear(r);
 }
@@ -251,7 +254,10 @@ static void finish_work(struct book *b)
 	}
 	if (work == WORK_OP) {
 		b->op = NULL;
-		op->done(op, b->is_committed ? 0 : b->is_data_failure ? ERR_INVALID : ERR_STATE,
+		op->done(op,
+			 b->is_committed    ? 0 :
+			 b->is_data_failure ? ERR_INVALID :
+					      ERR_STATE,
 			 b->detail);
 	} else if (b->is_committed) {
 		struct ingest_batch *released;
@@ -330,7 +336,8 @@ static int send_op_statements(struct book *b)
 	for (int i = 0; ok && i < b->op->n_statements; i++) {
 		const struct book_statement *s = &b->op->statements[i];
 
-		ok = PQsendQueryParams(b->conn, s->sql, s->n_params, NULL, s->values, NULL, NULL, 0);
+		ok = PQsendQueryParams(b->conn, s->sql, s->n_params, NULL, s->values, NULL, NULL,
+				       0);
 	}
 	return ok;
 }
@@ -372,7 +379,8 @@ static void check_rows(struct book *b, const PGresult *r)
 	int want, got;
 
 	if (b->work == WORK_GROUP) {
-		if (sql_of_result(b, i) == book_facts_sql && atoi(PQcmdTuples((PGresult *)(uintptr_t)r)) > 0)
+		if (sql_of_result(b, i) == book_facts_sql &&
+		    atoi(PQcmdTuples((PGresult *)(uintptr_t)r)) > 0)
 			b->are_facts_due = true;
 		return;
 	}

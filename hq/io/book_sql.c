@@ -73,7 +73,7 @@ static bool moved(const struct cursor_row *c)
 	return c->to.seq != c->from.seq;
 }
 
-#define EACH_CURSOR(c)                                                                   \
+#define EACH_CURSOR(c)                                                                    \
 	for (const struct cursor_row *c = g->cursors; c < g->cursors + g->n_cursors; c++) \
 		if (moved(c))
 
@@ -83,22 +83,22 @@ static bool fill_cursors(const struct ingest_group *g, struct pg_params *p)
 	size_t n = 0;
 
 	EACH_CURSOR(c)
-		n++;
+	n++;
 	b = pg_array(p, PG_INT4, n);
 	EACH_CURSOR(c)
-		pg_field_i32(b, c->store);
+	pg_field_i32(b, c->store);
 	b = pg_array(p, PG_INT4, n);
 	EACH_CURSOR(c)
-		pg_field_i32(b, (int32_t)c->incarnation);
+	pg_field_i32(b, (int32_t)c->incarnation);
 	b = pg_array(p, PG_INT8, n);
 	EACH_CURSOR(c)
-		pg_field_i64(b, (int64_t)c->from.seq);
+	pg_field_i64(b, (int64_t)c->from.seq);
 	b = pg_array(p, PG_INT8, n);
 	EACH_CURSOR(c)
-		pg_field_i64(b, (int64_t)c->to.seq);
+	pg_field_i64(b, (int64_t)c->to.seq);
 	b = pg_array(p, PG_BYTEA, n);
 	EACH_CURSOR(c)
-		pg_field(b, c->to.head, HEAD_BYTES);
+	pg_field(b, c->to.head, HEAD_BYTES);
 	pg_value_i64(p, (int64_t)n);
 	return n > 0;
 }
@@ -118,7 +118,8 @@ static bool fill_signed(const struct ingest_group *g, struct pg_params *p)
 		pg_field_i64(b, (int64_t)g->signed_heads[i].seq);
 	b = pg_array(p, PG_BYTEA, g->n_signed);
 	for (size_t i = 0; i < g->n_signed; i++)
-		pg_field(b, g->signed_heads[i].signed_head.data, g->signed_heads[i].signed_head.len);
+		pg_field(b, g->signed_heads[i].signed_head.data,
+			 g->signed_heads[i].signed_head.len);
 	return g->n_signed > 0;
 }
 
@@ -129,8 +130,8 @@ static const ProtobufCBinaryData *card_of(const struct opened_row *o)
 	return o->is_link ? &o->entry->card_linked->card_no : &o->entry->account_opened->card_no;
 }
 
-#define EACH_OPENED(o)                                                                    \
-	for (const struct opened_row *o = g->opened; o < g->opened + g->n_opened; o++)      \
+#define EACH_OPENED(o)                                                                 \
+	for (const struct opened_row *o = g->opened; o < g->opened + g->n_opened; o++) \
 		if (!o->is_link)
 
 static bool fill_accounts(const struct ingest_group *g, struct pg_params *p)
@@ -140,16 +141,16 @@ static bool fill_accounts(const struct ingest_group *g, struct pg_params *p)
 	size_t n = 0;
 
 	EACH_OPENED(o)
-		n++;
+	n++;
 	b = pg_array(p, PG_UUID, n);
 	EACH_OPENED(o)
-		pg_field(b, o->entry->account.data, ACCOUNT_ID_BYTES);
+	pg_field(b, o->entry->account.data, ACCOUNT_ID_BYTES);
 	b = pg_array(p, PG_TEXT, n);
 	EACH_OPENED(o)
-		field_text(b, o->entry->account_opened->account_type);
+	field_text(b, o->entry->account_opened->account_type);
 	b = pg_array(p, PG_INT4, n);
 	EACH_OPENED(o)
-		pg_field_i32(b, o->store);
+	pg_field_i32(b, o->store);
 	b = pg_array(p, PG_TEXT, n);
 	EACH_OPENED(o)
 	{
@@ -160,7 +161,7 @@ static bool fill_accounts(const struct ingest_group *g, struct pg_params *p)
 	}
 	b = pg_array(p, PG_TIMESTAMPTZ, n);
 	EACH_OPENED(o)
-		pg_field_i64(b, pg_timestamp(o->entry->wall_ms));
+	pg_field_i64(b, pg_timestamp(o->entry->wall_ms));
 	return n > 0;
 }
 
@@ -170,13 +171,13 @@ static bool fill_facts(const struct ingest_group *g, struct pg_params *p)
 	size_t n = 0;
 
 	EACH_OPENED(o)
-		n++;
+	n++;
 	b = pg_array(p, PG_INT4, n);
 	EACH_OPENED(o)
-		pg_field_i32(b, o->store);
+	pg_field_i32(b, o->store);
 	b = pg_array(p, PG_UUID, n);
 	EACH_OPENED(o)
-		pg_field(b, o->entry->account.data, ACCOUNT_ID_BYTES);
+	pg_field(b, o->entry->account.data, ACCOUNT_ID_BYTES);
 	return n > 0;
 }
 
@@ -217,9 +218,9 @@ static size_t count_class(const struct ingest_group *g, enum holding_class cls)
 	return n;
 }
 
-#define EACH_HOLDING(d, cls)                                                            \
-	for (size_t i_ = 0; i_ < g->holdings.n; i_++)                                   \
-		for (const struct holding_delta *d = cells_sorted(&g->holdings, i_);    \
+#define EACH_HOLDING(d, cls)                                                         \
+	for (size_t i_ = 0; i_ < g->holdings.n; i_++)                                \
+		for (const struct holding_delta *d = cells_sorted(&g->holdings, i_); \
 		     d != NULL && class_of(d) == (cls); d = NULL)
 
 static void fill_keys(const struct ingest_group *g, struct pg_params *p, enum holding_class cls,
@@ -229,22 +230,22 @@ static void fill_keys(const struct ingest_group *g, struct pg_params *p, enum ho
 
 	b = pg_array(p, PG_INT4, n);
 	EACH_HOLDING(d, cls)
-		pg_field_i32(b, d->key.node);
+	pg_field_i32(b, d->key.node);
 	b = pg_array(p, PG_UUID, n);
 	EACH_HOLDING(d, cls)
-		pg_field(b, d->key.account, ACCOUNT_ID_BYTES);
+	pg_field(b, d->key.account, ACCOUNT_ID_BYTES);
 	b = pg_array(p, PG_INT8, n);
 	EACH_HOLDING(d, cls)
-		pg_field_i64(b, d->key.lot);
+	pg_field_i64(b, d->key.lot);
 	b = pg_array(p, PG_INT2, n);
 	EACH_HOLDING(d, cls)
-		pg_field_i16(b, (int16_t)d->key.unit);
+	pg_field_i16(b, (int16_t)d->key.unit);
 	b = pg_array(p, PG_INT8, n);
 	EACH_HOLDING(d, cls)
-		pg_field_i64(b, d->principal);
+	pg_field_i64(b, d->principal);
 	b = pg_array(p, PG_INT8, n);
 	EACH_HOLDING(d, cls)
-		pg_field_i64(b, d->bonus);
+	pg_field_i64(b, d->bonus);
 }
 
 static bool fill_changes(const struct ingest_group *g, struct pg_params *p)
@@ -273,7 +274,7 @@ static bool fill_issues(const struct ingest_group *g, struct pg_params *p)
 	fill_keys(g, p, ISSUE, n);
 	b = pg_array(p, PG_INT4, n);
 	EACH_HOLDING(d, ISSUE)
-		pg_field_i32(b, d->issuer);
+	pg_field_i32(b, d->issuer);
 	b = pg_array(p, PG_DATE, n);
 	EACH_HOLDING(d, ISSUE)
 	{
@@ -284,13 +285,13 @@ static bool fill_issues(const struct ingest_group *g, struct pg_params *p)
 	}
 	b = pg_array(p, PG_TIMESTAMPTZ, n);
 	EACH_HOLDING(d, ISSUE)
-		pg_field_i64(b, pg_timestamp(d->issued_ms));
+	pg_field_i64(b, pg_timestamp(d->issued_ms));
 	b = pg_array(p, PG_INT8, n);
 	EACH_HOLDING(d, ISSUE)
-		pg_field_i64(b, d->issued_principal);
+	pg_field_i64(b, d->issued_principal);
 	b = pg_array(p, PG_INT8, n);
 	EACH_HOLDING(d, ISSUE)
-		pg_field_i64(b, d->issued_bonus);
+	pg_field_i64(b, d->issued_bonus);
 	pg_value_i64(p, (int64_t)n);
 	return n > 0;
 }
@@ -324,35 +325,34 @@ static bool fill_postings(const struct ingest_group *g, struct pg_params *p)
 
 	b = pg_array(p, PG_INT4, n);
 	EACH_POSTING(s)
-		pg_field_i32(b, s->key.store);
+	pg_field_i32(b, s->key.store);
 	b = pg_array(p, PG_DATE, n);
 	EACH_POSTING(s)
-		pg_field_i32(b, pg_date(s->key.business_day));
+	pg_field_i32(b, pg_date(s->key.business_day));
 	b = pg_array(p, PG_INT2, n);
 	EACH_POSTING(s)
-		pg_field_i16(b, s->key.account);
+	pg_field_i16(b, s->key.account);
 	b = pg_array(p, PG_INT4, n);
 	EACH_POSTING(s)
-		pg_field_i32(b, s->key.party1);
+	pg_field_i32(b, s->key.party1);
 	b = pg_array(p, PG_INT4, n);
 	EACH_POSTING(s)
-		pg_field_i32(b, s->key.party2);
+	pg_field_i32(b, s->key.party2);
 	b = pg_array(p, PG_INT2, n);
 	EACH_POSTING(s)
-		pg_field_i16(b, s->key.unit);
+	pg_field_i16(b, s->key.unit);
 	b = pg_array(p, PG_INT8, n);
 	EACH_POSTING(s)
-		pg_field_i64(b, s->debit);
+	pg_field_i64(b, s->debit);
 	b = pg_array(p, PG_INT8, n);
 	EACH_POSTING(s)
-		pg_field_i64(b, s->credit);
+	pg_field_i64(b, s->credit);
 	return n > 0;
 }
 
-#define EACH_TOTAL(s)                                                                      \
-	for (size_t i_ = 0; i_ < g->totals.n; i_++)                                        \
-		for (const struct total_sum *s = cells_sorted(&g->totals, i_); s != NULL;  \
-		     s = NULL)
+#define EACH_TOTAL(s)                               \
+	for (size_t i_ = 0; i_ < g->totals.n; i_++) \
+		for (const struct total_sum *s = cells_sorted(&g->totals, i_); s != NULL; s = NULL)
 
 static bool fill_totals(const struct ingest_group *g, struct pg_params *p)
 {
@@ -361,25 +361,25 @@ static bool fill_totals(const struct ingest_group *g, struct pg_params *p)
 
 	b = pg_array(p, PG_INT4, n);
 	EACH_TOTAL(s)
-		pg_field_i32(b, s->key.store);
+	pg_field_i32(b, s->key.store);
 	b = pg_array(p, PG_DATE, n);
 	EACH_TOTAL(s)
-		pg_field_i32(b, pg_date(s->key.business_day));
+	pg_field_i32(b, pg_date(s->key.business_day));
 	b = pg_array(p, PG_INT2, n);
 	EACH_TOTAL(s)
-		pg_field_i16(b, s->key.kind);
+	pg_field_i16(b, s->key.kind);
 	b = pg_array(p, PG_INT2, n);
 	EACH_TOTAL(s)
-		pg_field_i16(b, s->key.tender);
+	pg_field_i16(b, s->key.tender);
 	b = pg_array(p, PG_INT2, n);
 	EACH_TOTAL(s)
-		pg_field_i16(b, s->key.unit);
+	pg_field_i16(b, s->key.unit);
 	b = pg_array(p, PG_INT8, n);
 	EACH_TOTAL(s)
-		pg_field_i64(b, s->count);
+	pg_field_i64(b, s->count);
 	b = pg_array(p, PG_INT8, n);
 	EACH_TOTAL(s)
-		pg_field_i64(b, s->amount);
+	pg_field_i64(b, s->amount);
 	return n > 0;
 }
 
@@ -415,8 +415,8 @@ static bool fill_quarantine(const struct ingest_group *g, struct pg_params *p)
 
 #define HOLDING_KEY_IS_D \
 	"h.node = d.node AND h.account = d.account AND h.lot = d.lot AND h.unit = d.unit"
-#define UNNEST_HOLDING                                                                       \
-	"unnest($1::int4[], $2::uuid[], $3::int8[], $4::int2[], $5::int8[], $6::int8[])"     \
+#define UNNEST_HOLDING                                                                   \
+	"unnest($1::int4[], $2::uuid[], $3::int8[], $4::int2[], $5::int8[], $6::int8[])" \
 	" AS d(node, account, lot, unit, principal, bonus)"
 
 const struct book_sql book_sqls[] = {

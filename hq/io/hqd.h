@@ -110,8 +110,8 @@ struct hq_region *hq_find_region(struct hqd *h, int32_t region);
 /* ---- main.c, load.c ---- */
 
 /* Add a stream to the tables in memory; ERR_FULL. */
-int MUST_CHECK hq_add_stream(struct hqd *h, const struct hq_stream *proto, const struct position *booked,
-			     struct hq_stream **ret);
+int MUST_CHECK hq_add_stream(struct hqd *h, const struct hq_stream *proto,
+			     const struct position *booked, struct hq_stream **ret);
 
 /* The statements that hq_load() needs, run in one pipeline after each connect: those that lay the
  * chain's rows at the first start, then HQ_LOAD_RESULTS queries. */

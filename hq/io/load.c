@@ -304,7 +304,8 @@ static void on_status_written(void *ctx, int err, const PGresult *rows, const ch
 static void write_region(struct hqd *h, struct hq_region *r)
 {
 	char number[16], seen[24];
-	const char *values[5] = { number, r->listen_endpoint, r->enroll_endpoint, r->software, seen };
+	const char *values[5] = { number, r->listen_endpoint, r->enroll_endpoint, r->software,
+				  seen };
 
 	snprintf(number, sizeof(number), "%d", r->region);
 	snprintf(seen, sizeof(seen), "%lld", (long long)r->last_seen_ms);
@@ -326,7 +327,8 @@ static void add_status(struct status_arrays *a, size_t col, long long v)
 {
 	size_t used = strlen(a->text[col]);
 
-	snprintf(a->text[col] + used, sizeof(a->text[col]) - used, "%c%lld", a->n == 0 ? '{' : ',', v);
+	snprintf(a->text[col] + used, sizeof(a->text[col]) - used, "%c%lld", a->n == 0 ? '{' : ',',
+		 v);
 }
 
 static void send_status(struct hqd *h, struct status_arrays *a)

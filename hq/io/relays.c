@@ -235,8 +235,8 @@ static void on_refuse(struct hq_region *r, const Trib__V1__Refuse *m)
 {
 	struct log_value code, detail;
 
-	log_event(LOG_LEVEL_ERROR, "relay_refuses", "region=%d node=%d code=%s detail=%s", r->region,
-		  m->stream != NULL ? m->stream->node : 0, log_quote(&code, m->code),
+	log_event(LOG_LEVEL_ERROR, "relay_refuses", "region=%d node=%d code=%s detail=%s",
+		  r->region, m->stream != NULL ? m->stream->node : 0, log_quote(&code, m->code),
 		  log_quote(&detail, m->detail));
 }
 
@@ -337,8 +337,8 @@ static void on_open_reply(void *ctx, const Trib__V1__EnrollReply *reply)
 	e.body_case = TRIB__V1__ENVELOPE__BODY_ENROLL_REPLY;
 	e.enroll_reply = (Trib__V1__EnrollReply *)(uintptr_t)reply;
 	if (envelope_pack(&relays.out, &e) < 0 ||
-	    link_server_send_to(relays.h->enroll_server, route, relays.out.data,
-				relays.out.len) < 0)
+	    link_server_send_to(relays.h->enroll_server, route, relays.out.data, relays.out.len) <
+		    0)
 		log_event(LOG_LEVEL_WARNING, "enroll_reply_lost", "peer=direct");
 	free(route);
 }
@@ -393,12 +393,10 @@ int relays_create(struct hqd *h)
 	struct link_server_config config = { .endpoint = h->listen, .queue_messages = 8192 };
 	struct link_server_config open = { .endpoint = h->enroll_listen,
 					   .max_message_bytes = 4096 };
-	const struct link_server_handler handler = { .admit = admit,
-						     .on_message = on_message,
-						     .on_writable = on_writable,
-						     .ctx = h };
-	const struct link_server_handler open_handler = { .on_message = on_open_message,
-							  .ctx = h };
+	const struct link_server_handler handler = {
+		.admit = admit, .on_message = on_message, .on_writable = on_writable, .ctx = h
+	};
+	const struct link_server_handler open_handler = { .on_message = on_open_message, .ctx = h };
 	int r;
 
 	relays.h = h;

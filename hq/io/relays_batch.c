@@ -156,7 +156,8 @@ static void on_compared(void *ctx, int err, const PGresult *rows, const char *me
 	if (err == 0 && PQntuples(rows) == 1 && PQgetlength(rows, 0, 0) == 2 + 2 * HEAD_BYTES) {
 		const char *hex = PQgetvalue(rows, 0, 0) + 2;
 
-		has_own = sodium_hex2bin(own, sizeof(own), hex, 2 * HEAD_BYTES, NULL, NULL, NULL) == 0;
+		has_own = sodium_hex2bin(own, sizeof(own), hex, 2 * HEAD_BYTES, NULL, NULL, NULL) ==
+			  0;
 	}
 	if (r != NULL && r->is_up && r->connection == c->connection &&
 	    envelope_unpack(&relays.reader, c->data, c->len, &e) == 0) {
@@ -165,7 +166,7 @@ static void on_compared(void *ctx, int err, const PGresult *rows, const char *me
 
 		if (head != NULL) {
 			struct sync_batch b = { m->first_seq, m->prev_head.data, m->n_items,
-						m->items, head->seq, head->head.data };
+						m->items,     head->seq,         head->head.data };
 			struct sync_judged j = { 0 };
 
 			j.verdict = sync_in_compared(&c->s->up, &b, has_own ? own : NULL);
@@ -229,7 +230,7 @@ void relays_on_batch(struct hqd *h, struct hq_region *r, const Trib__V1__Batch *
 		return;
 	}
 	struct sync_batch b = { m->first_seq, m->prev_head.data, m->n_items,
-				m->items,     head->seq,	 head->head.data };
+				m->items,     head->seq,         head->head.data };
 
 	sync_in_batch(&s->up, &b, &j);
 	if (j.verdict == SYNC_COMPARE && relays.n_compares < MAX_COMPARES) {
@@ -240,4 +241,3 @@ void relays_on_batch(struct hqd *h, struct hq_region *r, const Trib__V1__Batch *
 		j.verdict = SYNC_DUPLICATE;
 	act(h, r, s, m, &j);
 }
-

@@ -279,8 +279,8 @@ static void on_down_rows(void *ctx, int err, const PGresult *rows, const char *m
 	s->is_reading = false;
 	(void)head;
 	if (err < 0) {
-		log_event(LOG_LEVEL_ERROR, "down_log_unreadable", "store=%s message=\"%s\"", s->code,
-			  message);
+		log_event(LOG_LEVEL_ERROR, "down_log_unreadable", "store=%s message=\"%s\"",
+			  s->code, message);
 		return;
 	}
 	if (r == NULL || !r->is_up || PQntuples(rows) < 2 ||
@@ -288,7 +288,8 @@ static void on_down_rows(void *ctx, int err, const PGresult *rows, const char *m
 		return; /* the link changed meanwhile; the next event asks again */
 	/* row 0 is the message before: its head is the batch's previous one */
 	for (int i = 1; i < PQntuples(rows) && n < RELAY_DOWN_BATCH; i++) {
-		fields[n] = PQunescapeBytea((const unsigned char *)PQgetvalue(rows, i, 1), &n_bytes);
+		fields[n] =
+			PQunescapeBytea((const unsigned char *)PQgetvalue(rows, i, 1), &n_bytes);
 		if (fields[n] == NULL)
 			abort();
 		if (n > 0 && bytes + n_bytes > SYNC_BATCH_MAX_BYTES) {
