@@ -194,7 +194,8 @@ enum relay_effect_kind {
 	RELAY_DO_PASS_BOOKED, /* the newest BookedAck to the store */
 	RELAY_DO_CREDIT, /* `total` bytes */
 	RELAY_DO_PULL, /* from at.seq */
-	RELAY_DO_SEND, /* a batch from at.seq, cut at a signed head; answer SENT or BLOCKED */
+	RELAY_DO_SEND, /* a batch from at.seq, cut at a signed head, at most up to seq `total`;
+			* answer SENT or BLOCKED */
 	RELAY_DO_REFUSE, /* `code` */
 	RELAY_DO_HEARTBEAT,
 	RELAY_DO_HELLO, /* to HQ */

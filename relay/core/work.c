@@ -29,6 +29,7 @@ static void send_batch(struct relay *r, const struct relay_store *s, enum relay_
 	e->to = to;
 	e->direction = to == RELAY_TO_HQ ? UP : DOWN;
 	e->at.seq = from_seq;
+	e->total = to == RELAY_TO_HQ ? s->up_out.end_seq : s->down_out.end_seq; /* R3 */
 	r->is_sending = true;
 	r->sends_left--;
 }
