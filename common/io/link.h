@@ -44,7 +44,8 @@ void link_context_destroy(struct link_context *ctx);
 
 enum link_verdict { /* ZAP's status codes */
 	LINK_ADMIT = 200,
-	LINK_NOT_YET = 300, /* not known (yet): cut, and the peer tries again */
+	LINK_NOT_YET = 300, /* not known (yet): the peer is cut or, as it falls out in libzmq, left
+			     * to give up the handshake; either way it tries again */
 	LINK_REVOKED = 400, /* refused for good; the client is told */
 };
 
@@ -134,7 +135,7 @@ const struct link_server_stats *link_server_stats(const struct link_server *s);
  * stable_ms. */
 
 enum link_end {
-	LINK_END_TIMEOUT, /* no connection or no handshake in time */
+	LINK_END_TIMEOUT, /* no connection or no handshake in time, also of a key not known yet */
 	LINK_END_UNREACHABLE, /* refused by the network, or cut before the handshake was done */
 	LINK_END_REFUSED, /* our key is revoked */
 	LINK_END_LOST, /* was up, and the connection ended */
