@@ -3,7 +3,7 @@
 -- Keys contain their distribution column (journal and holdings: the store; accounts: the account),
 -- so that the same schema spreads over several servers.
 --
---   journal ──fold──> holding, account.points_owed, posting, day_total
+--   journal ──fold──> holding, account.points_owed, posting, day_total, receipt
 --      └── incarnation.booked_seq: the cursor, in the same transaction
 --
 -- Invariants
@@ -12,7 +12,8 @@
 --       booking, without the quarantined entries (design 6, 10)
 --   B3  holding.principal >= 0 and holding.bonus >= 0 (design 2)
 --   B4  per store, day and unit: sum of debits = sum of credits (design 6)
---   B5  down_log has exactly the seqs 1..down_seq of each incarnation
+--   B5  receipt.refunded = sum of the refunds of that sale, and <= what it came to (design 12)
+--   B6  down_log has exactly the seqs 1..down_seq of each incarnation
 
 CREATE SCHEMA trib;
 
@@ -178,6 +179,16 @@ CREATE TABLE trib.day_total (
 	PRIMARY KEY (store, business_day, kind, tender, unit)
 );
 
+-- A receipt that something came back of (design 12). One that nothing came back of has no row.
+CREATE TABLE trib.receipt (
+	store integer NOT NULL,
+	incarnation integer NOT NULL,
+	seq bigint NOT NULL,           -- of the sale's entry
+	amount bigint NOT NULL,
+	refunded bigint NOT NULL CHECK (refunded <= amount),
+	PRIMARY KEY (store, incarnation, seq)
+);
+
 -- Derived from HQ's own journal entries of kind `quarantined`.
 CREATE TABLE trib.quarantine (
 	store integer NOT NULL,
@@ -229,6 +240,7 @@ CREATE TABLE trib.rule_set (
 
 -- A statement of ingest that must touch exactly `want` rows. TB001: a cursor is not where ingest
 -- thinks. TB002: a slice that is not there was to be changed. TB003: value for an unknown account.
+-- TB004: a refund of a sale that is not in the journal.
 CREATE FUNCTION trib.expect(code text, got bigint, want bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF got <> want THEN

@@ -50,6 +50,9 @@ struct ingest *ingest_init(void *memory, uint32_t hq_epoch, const struct positio
 		   TOTAL_CELLS, g->total_slots, 2 * TOTAL_CELLS, g->total_order);
 	cells_init(&out->owed, g->owed_rows, sizeof(struct owed_delta), sizeof(struct owed_key),
 		   OWED_CELLS, g->owed_slots, 2 * OWED_CELLS, g->owed_order);
+	cells_init(&out->receipts, g->receipt_rows, sizeof(struct receipt_sum),
+		   sizeof(struct receipt_key), RECEIPT_CELLS, g->receipt_slots, 2 * RECEIPT_CELLS,
+		   g->receipt_order);
 	cells_init(&g->blocked, g->blocked_rows, sizeof(struct blocked_key),
 		   sizeof(struct blocked_key), INGEST_MAX_BLOCKED, g->blocked_slots,
 		   2 * INGEST_MAX_BLOCKED, g->blocked_order);
@@ -182,6 +185,8 @@ static int64_t entry_amount(const Trib__V1__Entry *e)
 
 static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 {
+	int64_t own_lot = lot_id(e->node, e->incarnation, e->seq);
+
 	for (size_t i = 0; i < e->n_effects; i++) {
 		const Trib__V1__SliceEffect *s = e->effects[i];
 		struct holding_key key;
@@ -196,7 +201,7 @@ static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 		assert(d != NULL); /* has_room() */
 		d->principal += s->principal;
 		d->bonus += s->bonus;
-		if (s->terms == NULL)
+		if (s->lot != own_lot) /* terms of an older lot only repeat what is known */
 			continue;
 		d->is_issue = true;
 		d->issuer = s->terms->issuer;
@@ -214,6 +219,20 @@ static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 		assert(d != NULL);
 		d->points_owed += e->points_owed;
 	}
+}
+
+static void add_refund(struct ingest_group *out, const Trib__V1__Entry *e)
+{
+	struct receipt_key key;
+	struct receipt_sum *sum;
+
+	memset(&key, 0, sizeof(key));
+	key.store = e->refund->has_of_node ? e->refund->of_node : e->node;
+	key.incarnation = e->refund->of_incarnation;
+	key.seq = (int64_t)e->refund->of_seq;
+	sum = cells_at(&out->receipts, &key);
+	assert(sum != NULL);
+	sum->refunded += e->refund->amount;
 }
 
 static void add_sums(struct ingest_group *out, const Trib__V1__Entry *e, const struct fold *f)
@@ -256,7 +275,7 @@ static void add_sums(struct ingest_group *out, const Trib__V1__Entry *e, const s
 static bool has_room(const struct ingest_group *out, const Trib__V1__Entry *e, const struct fold *f)
 {
 	return out->holdings.n + e->n_effects <= out->holdings.cap &&
-	       out->owed.n + 1 <= out->owed.cap &&
+	       out->owed.n + 1 <= out->owed.cap && out->receipts.n + 1 <= out->receipts.cap &&
 	       out->postings.n + f->n_postings <= out->postings.cap &&
 	       out->totals.n + f->n_totals <= out->totals.cap;
 }
@@ -325,6 +344,8 @@ static bool add_entry(struct ingest *g, struct journal_row *row)
 	row->amount = entry_amount(e);
 	add_holdings(out, e);
 	add_sums(out, e, &g->fold);
+	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND)
+		add_refund(out, e);
 	if (e->body_case == TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED ||
 	    e->body_case == TRIB__V1__ENTRY__BODY_CARD_LINKED)
 		out->opened[out->n_opened++] =
@@ -458,6 +479,7 @@ static void clear_group(struct ingest *g)
 	cells_clear(&out->postings);
 	cells_clear(&out->totals);
 	cells_clear(&out->owed);
+	cells_clear(&out->receipts);
 	cells_clear(&g->blocked_now);
 	arena_reset(&g->arena);
 }
@@ -480,6 +502,7 @@ const struct ingest_group *ingest_build(struct ingest *g, int64_t wall_ms)
 	cells_sort(&out->postings, posting_less);
 	cells_sort(&out->totals, total_less);
 	cells_sort(&out->owed, owed_less);
+	cells_sort(&out->receipts, receipt_less);
 	g->is_out = true;
 	return out;
 }

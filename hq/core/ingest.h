@@ -68,7 +68,7 @@ struct holding_key {
 struct holding_delta {
 	struct holding_key key;
 	int64_t principal, bonus;
-	bool is_issue; /* terms below hold */
+	bool is_issue; /* the lot is issued in this group; the terms below hold */
 	int32_t issuer;
 	int32_t expires; /* LOT_NEVER */
 	int64_t issued_ms;
@@ -102,6 +102,16 @@ struct owed_key {
 struct owed_delta {
 	struct owed_key key;
 	int64_t points_owed;
+};
+
+struct receipt_key {
+	int64_t seq;
+	int32_t store;
+	uint32_t incarnation;
+};
+struct receipt_sum { /* what came back of one sale */
+	struct receipt_key key;
+	int64_t refunded;
 };
 
 struct opened_row { /* account opened, or card linked */
@@ -143,7 +153,7 @@ struct ingest_group {
 	struct cursor_row cursors[INGEST_MAX_STREAMS];
 	struct quarantine_row quarantined[INGEST_MAX_ENTRIES];
 	struct signed_row signed_heads[INGEST_MAX_ENTRIES];
-	struct cells holdings, postings, totals, owed;
+	struct cells holdings, postings, totals, owed, receipts;
 };
 
 struct ingest_stream { /* the part of a store's stream that ingest keeps */

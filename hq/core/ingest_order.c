@@ -48,3 +48,12 @@ bool owed_less(const void *a, const void *b)
 {
 	return memcmp(a, b, ACCOUNT_ID_BYTES) < 0;
 }
+
+bool receipt_less(const void *a, const void *b)
+{
+	const struct receipt_key *x = a, *y = b;
+
+	BY(store);
+	BY(incarnation);
+	return x->seq < y->seq;
+}

@@ -8,6 +8,7 @@
 #define POSTING_CELLS 32768u
 #define TOTAL_CELLS 16384u
 #define OWED_CELLS 8192u
+#define RECEIPT_CELLS 8192u
 #define INGEST_ARENA_BYTES (32u << 20)
 
 struct blocked_key {
@@ -48,6 +49,8 @@ struct ingest {
 	uint32_t total_slots[2 * TOTAL_CELLS], total_order[2 * TOTAL_CELLS];
 	struct owed_delta owed_rows[OWED_CELLS];
 	uint32_t owed_slots[2 * OWED_CELLS], owed_order[2 * OWED_CELLS];
+	struct receipt_sum receipt_rows[RECEIPT_CELLS];
+	uint32_t receipt_slots[2 * RECEIPT_CELLS], receipt_order[2 * RECEIPT_CELLS];
 	struct blocked_key blocked_rows[INGEST_MAX_BLOCKED];
 	uint32_t blocked_slots[2 * INGEST_MAX_BLOCKED], blocked_order[2 * INGEST_MAX_BLOCKED];
 	struct blocked_key blocked_now_rows[INGEST_MAX_ENTRIES];
@@ -61,5 +64,6 @@ bool holding_less(const void *a, const void *b);
 bool posting_less(const void *a, const void *b);
 bool total_less(const void *a, const void *b);
 bool owed_less(const void *a, const void *b);
+bool receipt_less(const void *a, const void *b);
 
 #endif

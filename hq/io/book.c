@@ -49,6 +49,7 @@ struct book {
 	size_t result_no; /* results seen */
 	bool has_failed;
 	bool is_data_failure;
+	bool is_stale; /* a cursor is not where we think */
 	bool is_committed;
 	bool are_facts_due;
 	char detail[200];
@@ -269,6 +270,11 @@ static void finish_work(struct book *b)
 	} else {
 		log_event(LOG_LEVEL_ERROR, "books_group_refused", "rows=%zu data=%d message=\"%s\"",
 			  b->group->n_rows, b->is_data_failure, b->detail);
+		if (b->is_stale) {
+			b->work = WORK_GROUP; /* settled after the state was read */
+			connection_lost(b, "cursor");
+			return;
+		}
 		ingest_failed(h->ingest, b->is_data_failure, b->detail);
 		if (!b->is_data_failure) {
 			start_retry(b); /* the timer kicks */
@@ -308,9 +314,10 @@ static void note_failure(struct book *b, const PGresult *r)
 	copy_detail(b, PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
 	b->is_data_failure = state != NULL &&
 			     (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
-			      strcmp(state, "TB002") == 0 || strcmp(state, "TB003") == 0);
-	if (state != NULL && strcmp(state, "TB001") == 0)
-		log_event(LOG_LEVEL_ERROR, "books_cursor_moved", "message=\"%s\"", b->detail);
+			      strncmp(state, "TB00", 4) == 0);
+	b->is_stale = state != NULL && strcmp(state, "TB001") == 0;
+	if (b->is_stale)
+		b->is_data_failure = false; /* another writer: what we know must be read anew */
 }
 
 static int send_group_statements(struct book *b)
@@ -447,7 +454,8 @@ static void on_copy_result(struct book *b, PGresult *r)
 static void start_group(struct book *b)
 {
 	b->work = WORK_GROUP;
-	b->has_failed = b->is_data_failure = b->is_committed = b->are_facts_due = false;
+	b->has_failed = b->is_data_failure = b->is_stale = false;
+	b->is_committed = b->are_facts_due = false;
 	book_copy_data(b->group, &b->copy);
 	FAULT_POINT("hq.before_copy");
 	if (!PQsendQuery(b->conn, book_copy_sql)) {
@@ -472,7 +480,7 @@ static void start_op(struct book *b)
 	}
 	b->work = WORK_OP;
 	b->op = op;
-	b->has_failed = b->is_data_failure = b->is_committed = false;
+	b->has_failed = b->is_data_failure = b->is_stale = b->is_committed = false;
 	start_pipeline(b);
 }
 

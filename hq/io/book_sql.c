@@ -311,6 +311,36 @@ static bool fill_owed(const struct ingest_group *g, struct pg_params *p)
 	return g->owed.n > 0;
 }
 
+static bool fill_receipts(const struct ingest_group *g, struct pg_params *p)
+{
+	const struct receipt_sum *r;
+	struct pg_buffer *b;
+	size_t n = g->receipts.n;
+
+	b = pg_array(p, PG_INT4, n);
+	for (size_t i = 0; i < n; i++) {
+		r = cells_sorted(&g->receipts, i);
+		pg_field_i32(b, r->key.store);
+	}
+	b = pg_array(p, PG_INT4, n);
+	for (size_t i = 0; i < n; i++) {
+		r = cells_sorted(&g->receipts, i);
+		pg_field_i32(b, (int32_t)r->key.incarnation);
+	}
+	b = pg_array(p, PG_INT8, n);
+	for (size_t i = 0; i < n; i++) {
+		r = cells_sorted(&g->receipts, i);
+		pg_field_i64(b, r->key.seq);
+	}
+	b = pg_array(p, PG_INT8, n);
+	for (size_t i = 0; i < n; i++) {
+		r = cells_sorted(&g->receipts, i);
+		pg_field_i64(b, r->refunded);
+	}
+	pg_value_i64(p, (int64_t)n);
+	return n > 0;
+}
+
 /* ---- sums ---- */
 
 #define EACH_POSTING(s)                                                                       \
@@ -475,6 +505,15 @@ const struct book_sql book_sqls[] = {
 	  " FROM unnest($1::uuid[], $2::int8[]) AS d(account, owed) WHERE a.account = d.account"
 	  " RETURNING 1) SELECT trib.expect('TB003', count(*), $3::int8) FROM u",
 	  fill_owed },
+	{ "receipt",
+	  "WITH r AS (INSERT INTO trib.receipt AS r SELECT d.store, d.incarnation, d.seq, j.amount,"
+	  " d.refunded FROM unnest($1::int4[], $2::int4[], $3::int8[], $4::int8[])"
+	  " AS d(store, incarnation, seq, refunded) JOIN trib.journal j ON j.store = d.store"
+	  " AND j.incarnation = d.incarnation AND j.seq = d.seq AND j.kind = 36"
+	  " ON CONFLICT (store, incarnation, seq)"
+	  " DO UPDATE SET refunded = r.refunded + excluded.refunded RETURNING 1)"
+	  " SELECT trib.expect('TB004', count(*), $5::int8) FROM r",
+	  fill_receipts },
 	{ "posting",
 	  "INSERT INTO trib.posting AS p SELECT * FROM unnest($1::int4[], $2::date[], $3::int2[],"
 	  " $4::int4[], $5::int4[], $6::int2[], $7::int8[], $8::int8[])"
