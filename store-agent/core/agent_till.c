@@ -153,6 +153,7 @@ static enum code open_decide(struct agent *a, const struct agent_command *c,
 	const char *type = c->account_type != NULL ? c->account_type : "default";
 	size_t card_len = strlen(c->card_no);
 	struct account *acc = l->account;
+	uint8_t id[ACCOUNT_ID_BYTES];
 	Trib__V1__AccountOpened *body;
 
 	if (l->has_card)
@@ -164,10 +165,8 @@ static enum code open_decide(struct agent *a, const struct agent_command *c,
 	body = arena_alloc(&a->arena, sizeof(*body));
 	if (body == NULL)
 		return CODE_INTERNAL;
-	memset(acc, 0, offsetof(struct account, slices));
-	account_id(a->id.account_key, c->card_no, card_len, acc->id);
-	memcpy(acc->type, type, strlen(type) + 1);
-	acc->status = ACCOUNT_ACTIVE;
+	account_id(a->id.account_key, c->card_no, card_len, id);
+	account_init(acc, id, type);
 	trib__v1__account_opened__init(body);
 	body->account_type = acc->type;
 	body->card_no.data = (uint8_t *)(uintptr_t)c->card_no;

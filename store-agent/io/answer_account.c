@@ -1,0 +1,118 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "answer_internal.h"
+#include "clock.h"
+#include "store.h"
+
+static void put_card(void *ctx, const char *card_no)
+{
+	struct text *t = ctx;
+	char masked[CARD_NO_MAX + 1];
+
+	card_mask(card_no, masked);
+	text_comma(t);
+	text_string(t, masked);
+}
+
+struct holders {
+	struct text *t;
+	const char *own_store;
+	int32_t utc_offset_min;
+};
+
+static void put_holder(void *ctx, const struct journal_holder *h)
+{
+	struct holders *x = ctx;
+
+	if (strcmp(h->store, x->own_store) == 0 || h->principal + h->bonus == 0)
+		return;
+	text_comma(x->t);
+	text_raw(x->t, "{");
+	text_key_string(x->t, "store", h->store);
+	text_key_int(x->t, "amount", h->principal + h->bonus);
+	if (h->has_silent_since)
+		text_key_time(x->t, "silent_since", h->silent_since_ms, x->utc_offset_min);
+	text_raw(x->t, "}");
+}
+
+static const char *unit_name(int32_t unit)
+{
+	switch (unit) {
+	case TRIB__V1__UNIT__UNIT_POINTS:
+		return "points";
+	case TRIB__V1__UNIT__UNIT_USES:
+		return "uses";
+	default:
+		return "value";
+	}
+}
+
+static void put_lots(struct text *t, const struct account *a)
+{
+	text_key(t, "lots");
+	text_raw(t, "[");
+	for (uint32_t i = 0; i < a->n_slices; i++) {
+		const struct slice *s = &a->slices[i];
+
+		text_comma(t);
+		text_raw(t, "{");
+		text_key_int(t, "lot", s->lot);
+		text_key_string(t, "unit", unit_name(s->unit));
+		text_key_int(t, "principal", s->principal);
+		text_key_int(t, "bonus", s->bonus);
+		text_key_day(t, "expires", s->expires);
+		text_raw(t, "}");
+	}
+	text_raw(t, "]");
+}
+
+static const char *status_name(int32_t status)
+{
+	switch (status) {
+	case ACCOUNT_BLOCKED:
+		return "blocked";
+	case ACCOUNT_CLOSED:
+		return "closed";
+	default:
+		return "active";
+	}
+}
+
+void answer_of_account(struct store *s, const struct account *a, const char *new_card,
+		       int64_t wall_ms, struct text *t)
+{
+	int32_t offset = clock_utc_offset_min(wall_ms);
+	struct holders holders = { .t = t,
+				   .own_store = s->identity.agent.store,
+				   .utc_offset_min = offset };
+	char id[ACCOUNT_TEXT_BYTES];
+	struct balance here, total;
+
+	account_balance(a, agent_calendar_day(wall_ms, offset), &here);
+	total = answer_total_balance(s, a, &here);
+	account_format(a->id, id);
+	text_clear(t);
+	text_raw(t, "{");
+	text_key_string(t, "account", id);
+	text_key(t, "cards");
+	text_raw(t, "[");
+	journal_each_card(s->journal, a->id, put_card, t);
+	if (new_card != NULL)
+		put_card(t, new_card);
+	text_raw(t, "]");
+	text_key_string(t, "account_type", a->type);
+	text_key_string(t, "tier", a->tier[0] != '\0' ? a->tier : NULL);
+	text_key_string(t, "status", status_name(a->status));
+	answer_put_balance(t, "balance", &total);
+	text_key_int(t, "points_owed", a->points_owed);
+	answer_put_balance(t, "available_here", &here);
+	text_key(t, "held_elsewhere");
+	text_raw(t, "[");
+	journal_each_holder(s->journal, a->id, put_holder, &holders);
+	text_raw(t, "]");
+	put_lots(t, a);
+	text_key_time(t, "as_of", a->facts_as_of_ms != 0 ? a->facts_as_of_ms : wall_ms, offset);
+	text_raw(t, "}");
+}

@@ -1,0 +1,155 @@
+/* The store's journal and tables in one SQLite file, DATA/journal.db.
+ *
+ *   first write ──> BEGIN IMMEDIATE ──> writes ──> journal_commit ──> answers leave
+ *                                          │             │
+ *                                    disk is full     disk is full
+ *                                          └── rolled back: ERR_FULL, the journal goes on ──┘
+ *
+ * One connection, which locks the file for the process's life; WAL with synchronous=FULL, so a
+ * commit is one fdatasync. Any error of SQLite's other than a full disk ends the process: what the
+ * operating system did with the writes is unknown, and recovery is the next start's. */
+#ifndef TRIB_STORE_JOURNAL_H
+#define TRIB_STORE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent.h"
+#include "err.h"
+
+#define JOURNAL_ERROR_BYTES 512
+#define JOURNAL_FILE "journal.db"
+
+struct journal;
+
+/* Open or create dir/journal.db for the incarnation whose certificate payload is given: it seeds
+ * both chains. Checks that the last items of both chains follow from what is before them.
+ *
+ * ERR_EXISTS: another process uses it. ERR_DENIED: it is of another certificate. ERR_CHAIN: its
+ * end is damaged. ERR_VERSION: written by another version. ERR_IO. One line in err
+ * (JOURNAL_ERROR_BYTES). */
+int MUST_CHECK journal_open(const char *dir, const void *certificate, size_t certificate_len,
+			    struct journal **ret, char *err);
+
+/* Rolls back what is not committed. */
+void journal_close(struct journal *j);
+
+/* ---- transactions ---- */
+
+bool journal_has_writes(const struct journal *j);
+
+/* Commit what was written since the last commit. ERR_FULL: the disk is full, all of it is rolled
+ * back. */
+int MUST_CHECK journal_commit(struct journal *j);
+void journal_rollback(struct journal *j);
+
+/* Move pages from the log to the file and forget refusals older than 90 days; when idle. */
+void journal_maintain(struct journal *j, int64_t wall_ms);
+
+/* ---- the till's side ---- */
+
+/* What a command needs. The strings and the receipt live until the next journal_load. */
+struct journal_loaded {
+	struct agent_loaded core;
+	const char *key_answer; /* text of the stored answers; NULL where there is none */
+	size_t key_answer_len;
+	const char *order_answer;
+	size_t order_answer_len;
+};
+
+/* Borrows c. The result is owned by j and valid until the next call. */
+struct journal_loaded *journal_load(struct journal *j, const struct agent_command *c);
+
+/* Write an entry with the account, the records and the receipt that follow from it, and the answer
+ * that was made of it. ERR_FULL: the disk is full. */
+int MUST_CHECK journal_append(struct journal *j, const struct agent_append *x, const char *answer,
+			      size_t len);
+
+/* Write the key record of a refusal, or (seq != 0) of a replay of `order`'s answer. */
+int MUST_CHECK journal_keep_key(struct journal *j, const struct agent_command *c, int status,
+				uint64_t seq, const char *answer, size_t len);
+
+/* ---- reading ---- */
+
+/* The account, in storage of j's valid until the next journal_load or journal_read_account; NULL:
+ * not known. */
+const struct account *journal_read_account(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES]);
+
+/* Call `each` for the account's card numbers, in order. */
+void journal_each_card(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
+		       void (*each)(void *ctx, const char *card_no), void *ctx);
+
+struct journal_holder {
+	const char *store;
+	int64_t principal, bonus;
+	bool has_silent_since;
+	int64_t silent_since_ms;
+};
+void journal_each_holder(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
+			 void (*each)(void *ctx, const struct journal_holder *h), void *ctx);
+
+/* The stored answers of an order number, by verb. */
+void journal_each_order(struct journal *j, const char *order_no,
+			void (*each)(void *ctx, enum agent_verb verb, uint64_t seq,
+				     const char *answer, size_t len),
+			void *ctx);
+
+/* Entries from first_seq up to last_seq while `each` answers true; bytes are borrowed. */
+void journal_each_entry(struct journal *j, uint64_t first_seq, uint64_t last_seq,
+			bool (*each)(void *ctx, const struct position *at, const uint8_t *bytes,
+				     size_t len),
+			void *ctx);
+
+/* Head of the journal (own entries) or of the down log at seq, 0 included. False: beyond it. */
+bool journal_head_at(struct journal *j, uint64_t seq, uint8_t ret_head[HEAD_BYTES]);
+bool journal_down_head_at(struct journal *j, uint64_t seq, uint8_t ret_head[HEAD_BYTES]);
+
+/* Ends of both chains, committed or not. */
+void journal_end(struct journal *j, struct position *ret);
+void journal_down_end(struct journal *j, struct position *ret);
+
+/* ---- the link's side ---- */
+
+int MUST_CHECK journal_down_append(struct journal *j, const struct position *at, const void *bytes,
+				   size_t len);
+int MUST_CHECK journal_put_rule_set(struct journal *j, uint64_t version, int64_t effective_ms,
+				    const void *payload, size_t len);
+
+/* Facts of an account; `here` is what HQ knew this store to hold. *ret_known is false when this
+ * store has no such account: nothing was written. */
+int MUST_CHECK journal_put_facts(struct journal *j, const Trib__V1__AccountFacts *f, int64_t here,
+				 bool *ret_known);
+
+/* Rule sets by rising version: the newest effective at wall_ms and all later ones. */
+void journal_each_rule_set(struct journal *j, int64_t wall_ms,
+			   void (*each)(void *ctx, const void *payload, size_t len), void *ctx);
+
+/* Small named values. journal_get copies at most cap bytes; false: not there or larger. */
+int MUST_CHECK journal_put(struct journal *j, const char *name, const void *value, size_t len);
+bool journal_get(struct journal *j, const char *name, void *ret, size_t cap, size_t *ret_len);
+int MUST_CHECK journal_put_int(struct journal *j, const char *name, int64_t value);
+int64_t journal_get_int(struct journal *j, const char *name, int64_t fallback);
+
+/* ---- lanes ---- */
+
+#define JOURNAL_HASH_BYTES 32
+#define LANE_LABEL_MAX 64
+
+void journal_each_lane(struct journal *j,
+		       void (*each)(void *ctx, uint32_t lane,
+				    const uint8_t token_hash[JOURNAL_HASH_BYTES]),
+		       void *ctx);
+int MUST_CHECK journal_put_lane(struct journal *j, uint32_t lane,
+				const uint8_t token_hash[JOURNAL_HASH_BYTES], const char *label);
+
+/* A pairing code replaces those of the same lane. */
+int MUST_CHECK journal_put_pairing(struct journal *j, const uint8_t code_hash[JOURNAL_HASH_BYTES],
+				   uint32_t lane, const char *label, int64_t expires_ms);
+
+/* Use up a pairing code. ERR_NOT_FOUND: unknown, used or expired. ret_label has LANE_LABEL_MAX + 1
+ * bytes. */
+int MUST_CHECK journal_take_pairing(struct journal *j, const uint8_t code_hash[JOURNAL_HASH_BYTES],
+				    int64_t wall_ms, uint32_t *ret_lane, char *ret_label);
+
+#endif

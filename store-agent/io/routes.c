@@ -1,0 +1,82 @@
+#include "routes.h"
+
+#include <string.h>
+
+#include "answer.h"
+#include "clock.h"
+#include "store.h"
+
+enum who {
+	WHO_ANY,
+	WHO_LANE,
+	WHO_ADMIN,
+	WHO_READER /* lane or administrator */
+};
+
+static const struct route {
+	const char *method, *pattern;
+	enum who who;
+	void (*handle)(struct call *call);
+} routes[] = {
+	{ "POST", "/v1/sales", WHO_LANE, handle_sales },
+	{ "POST", "/v1/top-ups", WHO_LANE, handle_top_ups },
+	{ "POST", "/v1/refunds", WHO_LANE, handle_refunds },
+	{ "POST", "/v1/cards", WHO_LANE, handle_cards },
+	{ "GET", "/v1/accounts/{}", WHO_READER, handle_account },
+	{ "GET", "/v1/orders/{}", WHO_READER, handle_order },
+	{ "GET", "/v1/health", WHO_READER, handle_health },
+	{ "POST", "/v1/pair", WHO_ANY, handle_pair },
+	{ "POST", "/v1/lanes/pair", WHO_ADMIN, handle_lanes_pair },
+	{ "GET", "/v1/journal", WHO_ADMIN, handle_journal },
+	{ "POST", "/v1/journal/verify", WHO_ADMIN, handle_journal_verify },
+};
+
+/* The route of method and path; NULL, and then whether the path is known. */
+static const struct route *find_route(const char *method, const char *path,
+				      struct http_match *ret_match, bool *ret_known)
+{
+	*ret_known = false;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!http_path_match(path, routes[i].pattern, ret_match))
+			continue;
+		*ret_known = true;
+		if (strcmp(method, routes[i].method) == 0)
+			return &routes[i];
+	}
+	return NULL;
+}
+
+static bool may_call(const struct route *r, bool has_token, const struct caller *who)
+{
+	switch (r->who) {
+	case WHO_ANY:
+		return true;
+	case WHO_LANE:
+		return has_token && !who->is_admin;
+	case WHO_ADMIN:
+		return has_token && who->is_admin;
+	case WHO_READER:
+		return has_token;
+	}
+	return false;
+}
+
+void routes_on_request(void *ctx, struct http_request *req)
+{
+	struct call call = { .store = ctx, .http = req };
+	const struct route *r;
+	bool has_token, is_known;
+
+	r = find_route(http_method(req), http_path(req), &call.match, &is_known);
+	has_token = lanes_find(&call.store->lanes, http_bearer(req), &call.who);
+	if (r == NULL) {
+		answer_error(call.store, req, is_known ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND,
+			     NULL, NULL);
+		return;
+	}
+	if (!may_call(r, has_token, &call.who)) {
+		answer_error(call.store, req, CODE_UNAUTHORIZED, NULL, NULL);
+		return;
+	}
+	r->handle(&call);
+}

@@ -1,0 +1,66 @@
+/* The till's HTTP interface: paths, who may call them, and what reads every request alike. */
+#ifndef TRIB_STORE_ROUTES_H
+#define TRIB_STORE_ROUTES_H
+
+#include "agent.h"
+#include "fingerprint.h"
+#include "http_server.h"
+#include "json_body.h"
+#include "lanes.h"
+
+struct store;
+
+/* http_handler's; ctx is the store. */
+void routes_on_request(void *ctx, struct http_request *req);
+
+/* One request as its handler gets it. */
+struct call {
+	struct store *store;
+	struct http_request *http;
+	struct caller who;
+	struct http_match match;
+};
+
+/* A money verb's request: body and headers into a command.
+ *
+ *   command_begin(&r, call, AGENT_SALE) ... body_* of &r.body.top ... command_finish(&r) */
+struct command_reader {
+	struct call *call;
+	struct json_body body;
+	struct agent_command command;
+	struct fingerprint print; /* of what was read, field by field */
+	uint8_t trace_id[16];
+};
+
+/* Read headers, order_no and operator (where the verb has them). */
+void command_begin(struct command_reader *r, struct call *call, enum agent_verb verb);
+
+/* Readers that go into the fingerprint. */
+const char *command_text(struct command_reader *r, struct body_scope *s, const char *name,
+			 enum body_need need, const struct body_text *bounds);
+int64_t command_int(struct command_reader *r, struct body_scope *s, const char *name,
+		    enum body_need need, int64_t min, int64_t max, int64_t fallback);
+bool command_bool(struct command_reader *r, struct body_scope *s, const char *name);
+
+/* Refuse fields of the contract that this version does not offer. NULL-ended. */
+void command_not_offered(struct command_reader *r, const char *const *names);
+
+/* Answer the first error, or judge the command. */
+void command_finish(struct command_reader *r);
+
+/* Answer a body's error; true where it had one. */
+bool call_body_failed(struct call *call, struct json_body *b);
+
+void handle_health(struct call *call);
+void handle_cards(struct call *call);
+void handle_account(struct call *call);
+void handle_top_ups(struct call *call);
+void handle_sales(struct call *call);
+void handle_refunds(struct call *call);
+void handle_order(struct call *call);
+void handle_pair(struct call *call);
+void handle_lanes_pair(struct call *call);
+void handle_journal(struct call *call);
+void handle_journal_verify(struct call *call);
+
+#endif

@@ -1,0 +1,72 @@
+/* The daemon: one loop that turns requests and the relay's messages into events of the core, and
+ * the core's effects into writes, answers and messages.
+ *
+ *   requests, messages ──> store_step ──> effects: journal writes ... held answers
+ *                                                         │
+ *        prepare watcher, once per turn:  turn_end ──> commit ──> answers, batch up */
+#ifndef TRIB_STORE_STORE_H
+#define TRIB_STORE_STORE_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent.h"
+#include "http_server.h"
+#include "identity.h"
+#include "journal.h"
+#include "lanes.h"
+#include "rule_cache.h"
+#include "text.h"
+#include "turn.h"
+#include "uplink.h"
+#include "verify.h"
+
+#define STORE_ERROR_BYTES 1024
+
+struct store {
+	struct ev_loop *loop;
+	char data_dir[4096];
+	struct identity identity;
+	struct journal *journal;
+	struct agent *agent;
+	struct http_server *http;
+	struct lanes lanes;
+	struct rule_cache rules;
+	struct turn turn;
+	struct uplink uplink;
+	struct verify verify;
+	struct text text; /* scratch: the answer under construction */
+	struct text today; /* scratch: its members of today */
+	int64_t maintained_ms;
+	ev_prepare prepare;
+	ev_timer tick; /* at the core's deadline, and for housekeeping */
+	ev_signal sigterm, sigint;
+	bool is_stopping;
+};
+
+struct store_options {
+	const char *data_dir;
+	const char *relay; /* endpoint instead of the enrolled one, or NULL */
+	const char *listen_host;
+	uint16_t listen_port;
+};
+
+/* Open everything, bind, write DATA/endpoints.json. One line in err (STORE_ERROR_BYTES). Borrows
+ * loop; s must not move. On failure nothing is left open. */
+int MUST_CHECK store_open(struct store *s, struct ev_loop *loop,
+			  const struct store_options *options, char *err);
+void store_close(struct store *s);
+
+/* Give the core an event, stamped with the clocks, and run its effects. An event that the core
+ * refuses is logged; its error is the result. */
+int store_step(struct store *s, struct agent_event *ev);
+
+/* Rule sets known now, to the core. */
+void store_load_rules(struct store *s);
+
+/* Time zone and cut-off from the kept StoreSettings. */
+void store_load_settings(struct store *s);
+
+#endif

@@ -1,0 +1,171 @@
+#include "turn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "api_error.h"
+#include "fault.h"
+#include "http_server.h"
+#include "log.h"
+#include "store.h"
+
+#define NO_SLOT UINT32_MAX
+
+void turn_init(struct turn *t)
+{
+	memset(t, 0, sizeof(*t));
+	for (uint32_t i = 0; i < AGENT_MAX_PENDING; i++)
+		t->requests[i].next_free = i + 1 < AGENT_MAX_PENDING ? i + 1 : NO_SLOT;
+}
+
+static void slot_release(struct turn *t, uint32_t i)
+{
+	struct turn_request *q = &t->requests[i];
+
+	free(q->answer); /* NULL where it went with the reply */
+	memset(q, 0, sizeof(*q));
+	q->next_free = t->first_free;
+	t->first_free = i;
+}
+
+void turn_take(struct store *s, struct http_request *http, struct agent_command *c)
+{
+	struct turn *t = &s->turn;
+	struct agent_event ev = { .kind = AGENT_COMMAND, .command = c };
+
+	if (t->first_free == NO_SLOT || s->agent->n_pending == AGENT_MAX_PENDING)
+		turn_end(s);
+	assert(t->first_free != NO_SLOT);
+	c->request = t->first_free;
+	t->first_free = t->requests[c->request].next_free;
+	t->requests[c->request].http = http;
+	(void)store_step(s, &ev); /* cannot be full */
+	if (t->is_broken)
+		turn_end(s);
+}
+
+void turn_load(struct store *s, const struct agent_command *c)
+{
+	struct journal_loaded *l = journal_load(s->journal, c);
+	struct agent_event ev = { .kind = AGENT_LOADED,
+				  .loaded = { .command = c, .with = &l->core } };
+
+	s->turn.loaded = l;
+	(void)store_step(s, &ev);
+	s->turn.loaded = NULL;
+}
+
+/* Keep a copy of the answer with room for today's members. */
+static void keep_answer(struct turn_request *q, const char *answer, size_t len)
+{
+	q->answer = malloc(len + ANSWER_TODAY_BYTES);
+	if (q->answer == NULL)
+		abort();
+	memcpy(q->answer, answer, len);
+	q->len = len;
+}
+
+void turn_append(struct store *s, const struct agent_append *x)
+{
+	struct turn_request *q = &s->turn.requests[x->command->request];
+
+	answer_of_entry(s, x, &s->text);
+	if (journal_append(s->journal, x, s->text.data, s->text.len) < 0) {
+		s->turn.is_broken = true;
+		return;
+	}
+	keep_answer(q, s->text.data, s->text.len);
+	q->status = 201;
+	q->seq = x->at.seq;
+}
+
+static void answer_replay(struct store *s, const struct agent_answer *x, struct turn_request *q)
+{
+	const struct journal_loaded *l = s->turn.loaded;
+	bool by_key = x->outcome == AGENT_REPLAY_KEY;
+	const struct agent_record *r = by_key ? &l->core.by_key : &l->core.by_order;
+	const char *answer = by_key ? l->key_answer : l->order_answer;
+	size_t len = by_key ? l->key_answer_len : l->order_answer_len;
+
+	keep_answer(q, answer, len);
+	q->status = r->status;
+	q->seq = r->seq;
+	q->is_replay = true;
+	if (x->keep_key &&
+	    journal_keep_key(s->journal, x->command, r->status, r->seq, answer, len) < 0)
+		s->turn.is_broken = true;
+}
+
+void turn_answer(struct store *s, const struct agent_answer *x)
+{
+	struct turn_request *q = &s->turn.requests[x->command->request];
+	const struct agent_loaded *l = &s->turn.loaded->core;
+
+	if (x->outcome != AGENT_REFUSED) {
+		answer_replay(s, x, q);
+		return;
+	}
+	answer_of_refusal(s, x, l->has_account ? l->account : NULL, http_trace_id(q->http),
+			  &s->text);
+	keep_answer(q, s->text.data, s->text.len);
+	q->status = code_status(x->code);
+	if (x->keep_key &&
+	    journal_keep_key(s->journal, x->command, q->status, 0, s->text.data, s->text.len) < 0)
+		s->turn.is_broken = true;
+}
+
+void turn_release(struct store *s, const uint32_t *requests, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct turn_request *q = &s->turn.requests[requests[i]];
+
+		if (q->status == 201)
+			answer_add_today(s, q->seq, q->answer, &q->len);
+		answer_headers(s, q->http);
+		if (q->is_replay)
+			http_reply_header(q->http, "Idempotent-Replayed", "true");
+		http_reply_take(q->http, q->status, q->answer, q->len);
+		q->answer = NULL;
+		slot_release(&s->turn, requests[i]);
+	}
+}
+
+void turn_refuse(struct store *s, const uint32_t *requests, size_t n, enum code code)
+{
+	for (size_t i = 0; i < n; i++) {
+		answer_error(s, s->turn.requests[requests[i]].http, code, NULL, NULL);
+		slot_release(&s->turn, requests[i]);
+	}
+}
+
+int turn_commit(struct store *s)
+{
+	int r;
+
+	if (!journal_has_writes(s->journal))
+		return 0;
+	uplink_keep(s); /* acks that came since */
+	FAULT_POINT("store.before_commit");
+	r = journal_commit(s->journal);
+	FAULT_POINT("store.after_commit");
+	if (r < 0)
+		log_event(LOG_LEVEL_CRITICAL, "disk_full", "seq=%llu",
+			  (unsigned long long)s->agent->durable.seq);
+	return r;
+}
+
+void turn_end(struct store *s)
+{
+	struct agent_event ev = { .kind = AGENT_COMMITTED };
+
+	if (s->agent->n_pending == 0 && !journal_has_writes(s->journal))
+		return;
+	if (turn_commit(s) < 0) {
+		ev.kind = AGENT_ROLLED_BACK;
+		uplink_forget_kept(s);
+	}
+	s->turn.is_broken = false;
+	(void)store_step(s, &ev);
+}

@@ -1,0 +1,197 @@
+/* trib-store: the agent on a shop's own box. */
+#include <ev.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "box_enroll.h"
+#include "config.h"
+#include "log.h"
+#include "service.h"
+#include "store.h"
+
+static const char usage[] =
+	"usage: trib-store --config FILE\n"
+	"       trib-store enroll --config FILE --code CODE --relay ENDPOINT --relay-key KEY\n"
+	"       trib-store config check --config FILE\n"
+	"       trib-store config sample\n"
+	"       trib-store --help | --version\n"
+	"\n"
+	"Keeps a shop's journal of stored-value cards, serves its tills over HTTP and sends the\n"
+	"journal to the region's relay.\n"
+	"\n"
+	"  --config FILE      configuration ([store] data_dir, relay, http_listen)\n"
+	"  --code CODE        enrolment code, from 'tribctl store enroll'\n"
+	"  --relay ENDPOINT   the relay's enrolment endpoint, tcp://HOST:PORT\n"
+	"  --relay-key KEY    the relay's public CURVE key in Z85\n"
+	"\n"
+	"Exit status: 0 well, 1 failed, 2 wrong usage or configuration.\n";
+
+static const struct config_key config_keys[] = {
+	{ "store", "data_dir", CONFIG_PATH, NULL, true, 0, 0, "where keys and journal are kept" },
+	{ "store", "relay", CONFIG_ENDPOINT, NULL, false, 0, 0,
+	  "the relay, where it is not the one told at enrolment" },
+	{ "store", "http_listen", CONFIG_ENDPOINT, "127.0.0.1:7311", false, 0, 0,
+	  "where the tills call; port 0: see endpoints.json in data_dir" },
+};
+#define N_CONFIG_KEYS (sizeof(config_keys) / sizeof(config_keys[0]))
+
+struct arguments {
+	const char *config, *code, *relay, *relay_key;
+	const char *words[2];
+	int n_words;
+};
+
+static int bad_usage(void)
+{
+	fputs(usage, stderr);
+	return 2;
+}
+
+/* -1 to go on, else the exit status. */
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "code", required_argument, NULL, 'k' },
+		{ "relay", required_argument, NULL, 'r' },
+		{ "relay-key", required_argument, NULL, 'y' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ret->config = optarg;
+			break;
+		case 'k':
+			ret->code = optarg;
+			break;
+		case 'r':
+			ret->relay = optarg;
+			break;
+		case 'y':
+			ret->relay_key = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case 'v':
+			puts("trib-store " TRIB_VERSION);
+			return 0;
+		default:
+			return bad_usage();
+		}
+	}
+	while (optind < argc) {
+		if (ret->n_words == 2)
+			return bad_usage();
+		ret->words[ret->n_words++] = argv[optind++];
+	}
+	return -1;
+}
+
+static bool words_are(const struct arguments *a, const char *first, const char *second)
+{
+	int n = first == NULL ? 0 : second == NULL ? 1 : 2;
+
+	return a->n_words == n && (n < 1 || strcmp(a->words[0], first) == 0) &&
+	       (n < 2 || strcmp(a->words[1], second) == 0);
+}
+
+/* The endpoint in the form that the link takes. */
+static const char *relay_endpoint(const struct config *c, char storage[300])
+{
+	struct endpoint e;
+
+	if (!config_has(c, "store", "relay"))
+		return NULL;
+	config_endpoint(c, "store", "relay", &e);
+	snprintf(storage, 300, "tcp://%s:%u", e.host, (unsigned)e.port);
+	return storage;
+}
+
+static int serve(const struct config *c)
+{
+	static struct store store; /* large, and must not move */
+	char err[STORE_ERROR_BYTES], relay[300];
+	struct ev_loop *loop = ev_default_loop(0);
+	struct store_options options = { .data_dir = config_string(c, "store", "data_dir") };
+	struct endpoint listen;
+
+	config_endpoint(c, "store", "http_listen", &listen);
+	options.listen_host = strcmp(listen.host, "*") == 0 ? "0.0.0.0" : listen.host;
+	options.listen_port = listen.port;
+	options.relay = relay_endpoint(c, relay);
+	signal(SIGPIPE, SIG_IGN);
+	if (store_open(&store, loop, &options, err) < 0) {
+		struct log_value v;
+
+		log_event(LOG_LEVEL_CRITICAL, "not_started", "why=%s", log_quote(&v, err));
+		fprintf(stderr, "trib-store: %s\n", err);
+		return 1;
+	}
+	service_notify("READY=1");
+	ev_run(loop, 0);
+	service_notify("STOPPING=1");
+	store_close(&store);
+	log_event(LOG_LEVEL_NOTICE, "stopped", NULL);
+	return 0;
+}
+
+static int enroll(const struct config *c, const struct arguments *a)
+{
+	char err[BOX_ENROLL_ERROR_BYTES];
+
+	if (a->code == NULL || a->relay == NULL || a->relay_key == NULL) {
+		fputs("trib-store: enroll needs --code, --relay and --relay-key\n", stderr);
+		return 2;
+	}
+	if (box_enroll(config_string(c, "store", "data_dir"), a->code, a->relay, a->relay_key,
+		       err) < 0) {
+		fprintf(stderr, "trib-store: %s\n", err);
+		return 1;
+	}
+	puts("enrolled");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { 0 };
+	char err[CONFIG_ERROR_BYTES];
+	struct config *c;
+	int status = parse(argc, argv, &a);
+
+	if (status >= 0)
+		return status;
+	if (words_are(&a, "config", "sample")) {
+		config_print_help(config_keys, N_CONFIG_KEYS, stdout);
+		return 0;
+	}
+	if (a.config == NULL || !(words_are(&a, NULL, NULL) || words_are(&a, "enroll", NULL) ||
+				  words_are(&a, "config", "check")))
+		return bad_usage();
+	umask(077);
+	if (sodium_init() < 0) {
+		fputs("trib-store: libsodium cannot start\n", stderr);
+		return 1;
+	}
+	if (config_read(a.config, config_keys, N_CONFIG_KEYS, &c, err) < 0) {
+		fprintf(stderr, "trib-store: %s\n", err);
+		return 2;
+	}
+	if (words_are(&a, "config", "check"))
+		puts("ok");
+	else
+		status = words_are(&a, "enroll", NULL) ? enroll(c, &a) : serve(c);
+	config_destroy(c);
+	return status < 0 ? 0 : status;
+}
