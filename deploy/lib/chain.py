@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 
@@ -76,6 +77,10 @@ def make_parser():
             which.add_argument("--hq", action="store_true")
         if name == "cut":
             sub.add_argument("--mode", choices=("blackhole", "reset"), default="blackhole")
+    env = verb("env", "Print shell variables: a store's STORE and TOKEN, TRIB_HQ and TRIB_TOKEN.",
+               "输出 shell 变量：门店的 STORE、TOKEN 与 TRIB_HQ、TRIB_TOKEN。")
+    env.add_argument("--store", type=store_code, metavar="S",
+                     help=tr("default: the first", "默认第一家"))
     replay = verb("replay", "Do the operations of a CSV file at the tills.",
                   "在收银端重放 CSV 文件中的业务。")
     replay.add_argument("--input", required=True, metavar="FILE")
@@ -126,6 +131,15 @@ def replay_command(chain, args):
     return argv
 
 
+def print_env(chain, code):
+    """Lines for `. <(deploy/chain env)`."""
+    store = chain.store(code or chain.stores()[0]["store"])
+    hq = chain.hq()
+    for name, value in (("STORE", store["url"]), ("TOKEN", store["token"]),
+                        ("TRIB_HQ", hq["url"]), ("TRIB_TOKEN", hq["token"])):
+        print(f"export {name}={shlex.quote(value)}")
+
+
 def pick_node(chain, args):
     """The node that the arguments name."""
     if args.store:
@@ -140,16 +154,18 @@ def run(args):
         if args.rules is not None and not os.path.isfile(args.rules):
             raise ChainError(tr(f"there is no file {args.rules}", f"找不到文件 {args.rules}"))
         if (args.stores or 3) < (args.regions or 1):
-            raise ChainError(tr("there are more regions than stores", "大区数多于门店数"))
+            raise ChainError(tr("there are more regions than stores", "区域数多于门店数"))
         if -(-(args.stores or 3) // (args.regions or 1)) > MAX_STORES_PER_REGION:
             raise ChainError(tr(f"at most {MAX_STORES_PER_REGION} stores fit in a region",
-                                f"每个大区最多 {MAX_STORES_PER_REGION} 家门店"))
+                                f"每个区域最多 {MAX_STORES_PER_REGION} 家门店"))
         chain.up(args.stores, args.regions, args.rules)
         say(f"chain: up in {chain.dir}", f"chain：已启动于 {chain.dir}")
     elif args.verb == "down":
         chain.down()
     elif args.verb == "status":
         return show_status(chain, args.json)
+    elif args.verb == "env":
+        print_env(chain, args.store)
     elif args.verb == "replay":
         argv = replay_command(chain, args)
         os.execv(argv[0], argv)

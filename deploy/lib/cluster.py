@@ -28,6 +28,7 @@ from web import call, wait_until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MARK = ".trib-chain"
+REASON = ("--reason", "deploy/chain")
 START_SECONDS = 60
 ENROLL_SECONDS = 60
 ONLINE_SECONDS = 120
@@ -111,7 +112,7 @@ class Chain:
         for relay in self._known()["relays"]:
             if relay["region"] == int(region):
                 return relay
-        raise ChainError(tr(f"the chain has no region {region}", f"没有大区 {region}"))
+        raise ChainError(tr(f"the chain has no region {region}", f"没有区域 {region}"))
 
     def store(self, code):
         """The store with a code."""
@@ -119,6 +120,10 @@ class Chain:
             if store["store"] == code:
                 return store
         raise ChainError(tr(f"the chain has no store {code}", f"没有门店 {code}"))
+
+    def stores(self):
+        """All stores, by number."""
+        return self._known()["stores"]
 
     def nodes(self):
         """HQ, the relays and the stores."""
@@ -243,7 +248,8 @@ class Chain:
             os.makedirs(os.path.join(self.dir, name), mode=0o700, exist_ok=True)
         self.state = {"version": 1, "build": build(), "hq": None, "relays": [], "stores": []}
         postgres = self._start_postgres()
-        run_program([self.program("tribctl"), "db", "migrate", "--postgres", postgres])
+        run_program([self.program("tribctl"), "db", "migrate", "--postgres", postgres, "--dir",
+                     os.path.join(TOP, "migrations")])
         self._create_hq(postgres)
         if rules is not None:
             say(f"chain: publishing {rules}", f"chain：发布规则 {rules}")
@@ -370,7 +376,7 @@ class Chain:
         self.state["hq"] = hq
 
     def _create_relay(self, region):
-        say(f"chain: enrolling region {region}", f"chain：登记大区 {region}")
+        say(f"chain: enrolling region {region}", f"chain：登记区域 {region}")
         hq = self.state["hq"]
         relay = self._new_node(f"relay-{region}", "trib-relay", "relay")
         relay["region"] = region
@@ -378,7 +384,7 @@ class Chain:
                              "enroll_listen": self._endpoint(free_port()),
                              "http_listen": f"127.0.0.1:{free_port()}"}
         self._start_link(relay, hq)
-        code = self.tribctl("region", "enroll", str(region))["code"]
+        code = self.tribctl("region", "enroll", str(region), *REASON)["code"]
         self._enroll(relay, code, "hq", hq)
         self._start_node(relay)
         relay["token"] = self._admin_token(relay)
@@ -390,7 +396,7 @@ class Chain:
         store.update(store=code, region=region)
         store["settings"] = {"http_listen": f"127.0.0.1:{free_port()}"}
         self._start_link(store, relay)
-        enrol = self.tribctl("store", "enroll", code, "--region", str(region))["code"]
+        enrol = self.tribctl("store", "enroll", code, "--region", str(region), *REASON)["code"]
         self._enroll(store, enrol, "relay", relay)
         self._start_node(store)
         store["admin_token"] = self._admin_token(store)
@@ -480,7 +486,7 @@ class Chain:
 
     def publish_rules(self, path):
         """Make the rules of a file those of the chain."""
-        raise ChainError(f"cannot publish {path}")
+        self.tribctl("rules", "publish", os.path.abspath(path), *REASON)
 
     def kill(self, node):
         """End a daemon with SIGKILL; returns when it is gone."""

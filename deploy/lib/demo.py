@@ -17,7 +17,8 @@ from text import ChainError, say, tr
 from web import wait_until
 from workload import Workload
 
-OPERATIONS_PER_STORE_AND_SECOND = 20
+OPERATIONS_PER_SECOND = 960  # at most, over all stores
+OPERATIONS_PER_STORE_AND_SECOND = 80
 BOOKED_SECONDS = 120
 DIFFERENCE_FOUND = 5  # exit status of `tribctl books check`
 
@@ -30,10 +31,10 @@ def make_parser():
     parser.add_argument("--seed", type=number(0, 999999), default=1, metavar="S",
                         help=tr("the same seed gives the same operations; default 1",
                                 "种子相同则业务相同，默认 1"))
-    parser.add_argument("--stores", type=number(1, 300), default=6, metavar="N",
-                        help=tr("default 6", "默认 6"))
-    parser.add_argument("--regions", type=number(1, 99), default=2, metavar="R",
-                        help=tr("default 2", "默认 2"))
+    parser.add_argument("--stores", type=number(1, 300), default=3, metavar="N",
+                        help=tr("default 3", "默认 3"))
+    parser.add_argument("--regions", type=number(1, 99), default=1, metavar="R",
+                        help=tr("default 1", "默认 1"))
     parser.add_argument("--seconds", type=number(1, 3600), default=20, metavar="T",
                         help=tr("how long the tills work; default 20", "业务持续秒数，默认 20"))
     parser.add_argument("--headless", action="store_true",
@@ -48,7 +49,7 @@ def run_tills(chain, workload, args):
     {card_no: (principal, bonus, points)}."""
     rows = os.path.join(chain.dir, "rows.csv")
     accounts = os.path.join(chain.dir, "accounts.csv")
-    rate = OPERATIONS_PER_STORE_AND_SECOND * args.stores
+    rate = min(OPERATIONS_PER_STORE_AND_SECOND * args.stores, OPERATIONS_PER_SECOND)
     with open(rows, "w", encoding="ascii") as f:
         f.writelines(workload.rows(rate * args.seconds))
     argv = [chain.program("trib-replay"), "--dir", chain.dir, "--input", rows, "--rate", str(rate),
@@ -116,26 +117,27 @@ def work(chain, args):
     return result, proven
 
 
-def tell(result, proven):
+def tell(result, proven, stores):
     """What happened, in plain words."""
     r = result
-    print(tr(f"{r['topups']} top-ups, {r['sales']} sales and {r['refunds']} refunds were done; "
-             f"{r['refused']} operations were refused.",
-             f"完成充值 {r['topups']} 笔、消费 {r['sales']} 笔、退款 {r['refunds']} 笔，"
-             f"拒绝 {r['refused']} 笔。"))
-    print(tr(f"HQ booked {r['entries']} journal entries.", f"总部入账 {r['entries']} 条流水。"))
+    print(tr(f"{r['topups']:,} top-ups, {r['sales']:,} sales and {r['refunds']:,} refunds were done; "
+             f"{r['refused']:,} operations asked for too much and were refused.",
+             f"完成充值 {r['topups']:,} 笔、消费 {r['sales']:,} 笔、退款 {r['refunds']:,} 笔；"
+             f"另有 {r['refused']:,} 笔因超额被拒绝。"))
     if proven:
-        print(tr("The books balance: recomputed from the journals, and as the tills were told.",
-                 "账目相符：与流水重算结果一致，与收银端所告知一致。"))
+        print(tr(f"books proved: {r['entries']:,} entries of {stores} stores, 0 differences",
+                 f"账目相符：{stores} 家门店 {r['entries']:,} 条流水，差异为 0"))
     else:
-        print(tr(f"THE BOOKS DO NOT BALANCE; the tills were told {r['difference']} otherwise.",
-                 f"账目不符！与收银端所告知相差 {r['difference']}。"))
+        print(tr(f"BOOKS NOT PROVED: {r['entries']:,} entries of {stores} stores; they differ by "
+                 f"{r['difference']:,} from what the tills were told",
+                 f"账目不符：{stores} 家门店 {r['entries']:,} 条流水，"
+                 f"与收银端所告知相差 {r['difference']:,}"))
 
 
 def run(args):
     """Start, work, end; the exit status."""
     if args.stores < args.regions:
-        raise ChainError(tr("there are more regions than stores", "大区数多于门店数"))
+        raise ChainError(tr("there are more regions than stores", "区域数多于门店数"))
     directory = tempfile.mkdtemp(prefix="trib.", dir="/tmp")
     chain = cluster.Chain(directory)
     try:
@@ -148,7 +150,7 @@ def run(args):
         say("demo: ending everything", "demo：全部结束")
         chain.end()
         shutil.rmtree(directory, ignore_errors=True)
-    tell(result, proven)
+    tell(result, proven, args.stores)
     if args.json:
         print(json.dumps(result))
     return 0 if proven else 1
