@@ -173,6 +173,18 @@ static void on_roster(struct relayd *d, const Trib__V1__Signed *m)
 	}
 }
 
+/* After these HQ hears nothing more of us on this connection. Others concern one message. */
+static bool ends_link(const char *code)
+{
+	static const char *const codes[] = { "hello_first", "protocol", "window", "wrong_peer" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if (strcmp(code, codes[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void on_refuse(struct relayd *d, const Trib__V1__Refuse *m)
 {
 	struct log_value code, detail;
@@ -182,7 +194,7 @@ static void on_refuse(struct relayd *d, const Trib__V1__Refuse *m)
 		  m->stream != NULL ? m->stream->node : 0,
 		  m->stream != NULL ? m->stream->incarnation : 0);
 	heard(d);
-	if (m->stream == NULL)
+	if (ends_link(m->code))
 		link_client_restart(d->hq, "refused");
 }
 
