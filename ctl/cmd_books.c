@@ -251,7 +251,7 @@ int version_show(struct ctl *ctl, const struct args *args)
 
 	(void)args;
 	for (enum target t = TARGET_HQ; t <= TARGET_STORE; t++) {
-		const char *path = t == TARGET_STORE ? "/v1/health" : "/v1/version";
+		const char *path = t == TARGET_HQ ? "/v1/version" : "/v1/health";
 		json_t *answer = NULL;
 
 		if (!service_is_named(ctl, t))
