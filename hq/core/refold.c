@@ -19,14 +19,17 @@ void refold_init(struct refold *r, const struct grower *grower)
 	growing_init(&r->cards, grower, sizeof(struct refold_card), CARD_NO_MAX);
 	growing_init(&r->quarantine, grower, sizeof(struct refold_quarantine),
 		     sizeof(struct refold_place));
+	growing_init(&r->receipts, grower, sizeof(struct refold_receipt),
+		     sizeof(struct refold_place));
 	growing_init(&r->liabilities, grower, sizeof(struct refold_liability),
 		     sizeof(struct refold_liability_key));
 }
 
 void refold_finish(struct refold *r)
 {
-	struct growing *all[] = { &r->holdings, &r->postings, &r->totals,     &r->balances,
-				  &r->accounts, &r->cards,    &r->quarantine, &r->liabilities };
+	struct growing *all[] = { &r->holdings,   &r->postings, &r->totals,
+				  &r->balances,   &r->accounts, &r->cards,
+				  &r->quarantine, &r->receipts, &r->liabilities };
 
 	for (size_t i = 0; i < growing_n(&r->quarantine); i++) {
 		const struct refold_quarantine *q = growing_row(&r->quarantine, i);
@@ -255,6 +258,16 @@ static void add_total(struct refold *r, const Trib__V1__Entry *e, const struct d
 	sum->amount += t->amount;
 }
 
+static void add_refund(struct refold *r, const Trib__V1__Entry *e)
+{
+	const Trib__V1__Refund *b = e->refund;
+	struct refold_place key =
+		place(b->has_of_node ? b->of_node : e->node, b->of_incarnation, b->of_seq);
+	struct refold_receipt *receipt = growing_at(&r->receipts, &key);
+
+	receipt->refunded += b->amount;
+}
+
 int refold_entry(struct refold *r, const Trib__V1__Entry *e, const struct refold_booking *booking,
 		 const char **ret_why)
 {
@@ -270,6 +283,8 @@ int refold_entry(struct refold *r, const Trib__V1__Entry *e, const struct refold
 		if (add_effect(r, e, e->effects[i], ret_why) < 0)
 			return ERR_INVALID;
 	}
+	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND)
+		add_refund(r, e);
 	if (e->points_owed != 0) {
 		a = growing_at(&r->accounts, e->account.data);
 		a->points_owed += e->points_owed;

@@ -80,6 +80,12 @@ struct refold_quarantine {
 	bool is_found; /* the table has it */
 };
 
+struct refold_receipt { /* of a sale that was refunded, in part or whole */
+	struct refold_place key;
+	int64_t refunded;
+	bool is_seen;
+};
+
 struct refold_balance_key {
 	int32_t store;
 	int32_t business_day;
@@ -101,7 +107,7 @@ struct refold_liability {
 struct refold {
 	const struct grower *grower;
 	struct growing holdings, postings, totals, balances; /* of the store at hand */
-	struct growing accounts, cards, quarantine, liabilities; /* of the chain */
+	struct growing accounts, cards, quarantine, receipts, liabilities; /* of the chain */
 	struct fold fold;
 };
 

@@ -108,9 +108,11 @@ void check_bookings_end(struct check_run *c);
 /* check_down.c: walk one store's down logs. */
 void check_down(struct check_run *c, const struct check_store *s);
 
-/* check_tables.c */
-void check_load_accounts(struct check_run *c);
+/* check_tables.c: one store's cells against the fold. */
 void check_store_tables(struct check_run *c, const struct check_store *s);
+
+/* check_chain.c: what spans stores. Accounts are loaded before the first entry is folded. */
+void check_load_accounts(struct check_run *c);
 void check_chain_tables(struct check_run *c);
 
 #endif

@@ -320,5 +320,6 @@ void enroll_grant(struct hqd *h, const struct enroll_subject *s,
 	e->op.prepare = on_prepare;
 	e->op.done = on_done;
 	e->op.ctx = e;
+	rules_ensure_base(h); /* before this op, so that the store's first messages have rules */
 	book_submit(h->book, &e->op);
 }
