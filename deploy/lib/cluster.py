@@ -341,6 +341,18 @@ class Chain:
             what = tr("did not become ready", "未能就绪")
             raise ChainError(f"{node['name']} {what} ({log}):\n{tail(log)}")
         node["url"] = self._url(node["endpoints"]["http"])
+        # HQ also takes calls while it has no database: it is of use when it has read its state.
+        if node["section"] == "hq" and not wait_until(lambda: self._hq_is_ready(node),
+                                                      START_SECONDS):
+            what = tr("has not read its books", "未能读取账目")
+            raise ChainError(f"{node['name']} {what} ({log}):\n{tail(log)}")
+
+    @staticmethod
+    def _hq_is_ready(hq):
+        try:
+            return call(f"{hq['url']}/v1/health", timeout=5)[2]["ready"]
+        except OSError:
+            return False
 
     @staticmethod
     def _url(http):
@@ -433,9 +445,15 @@ class Chain:
     def _wait_online(self):
         say("chain: waiting for the stores to come online", "chain：等待门店上线")
         waiting = list(self.state["stores"])
+        rules = call(f"{self.state['hq']['url']}/v1/health")[2]["rules_version"]
+
+        def is_set(store):
+            health = self.health(store)
+            return health is not None and health["uplink"]["state"] == "online" and \
+                health["rules_version"] >= rules
 
         def all_online():
-            waiting[:] = [s for s in waiting if not self.is_online(s)]
+            waiting[:] = [s for s in waiting if not is_set(s)]
             return not waiting
 
         if not wait_until(all_online, ONLINE_SECONDS, every=0.05):
