@@ -114,10 +114,12 @@ bool hello_payload_is_sound(const Trib__V1__HelloPayload *h)
 		return false;
 	if (h->has_node)
 		return h->has_incarnation && is_node(h->node, h->incarnation) && !h->has_region &&
+		       h->listen_endpoint == NULL && h->enroll_endpoint == NULL &&
 		       h->journal != NULL && position_is_sound(h->journal) && h->down != NULL &&
 		       position_is_sound(h->down);
 	return !h->has_incarnation && h->journal == NULL && h->down == NULL && h->has_region &&
-	       h->region >= 0;
+	       h->region >= 0 && is_optional_text(h->listen_endpoint, ENDPOINT_MAX) &&
+	       is_optional_text(h->enroll_endpoint, ENDPOINT_MAX);
 }
 
 bool health_is_sound(const Trib__V1__Health *h)
