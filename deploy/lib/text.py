@@ -21,6 +21,10 @@ def tr(english, chinese):
     return chinese if is_chinese() else english
 
 
+is_quiet = False
+
+
 def say(english, chinese):
-    """Tell how far we are, on stderr."""
-    print(tr(english, chinese), file=sys.stderr, flush=True)
+    """Tell how far we are, on stderr, unless is_quiet was set."""
+    if not is_quiet:
+        print(tr(english, chinese), file=sys.stderr, flush=True)

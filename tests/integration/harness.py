@@ -19,10 +19,12 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "deploy/lib"))
 
 import cluster  # noqa: E402
+import text  # noqa: E402
 from text import ChainError  # noqa: E402,F401
 from web import call as http  # noqa: E402,F401
 from web import wait_until as _wait_until  # noqa: E402
 
+text.is_quiet = True
 BUILD = os.path.abspath(os.environ.get("TRIB_BUILD") or os.path.join(TOP, "build"))
 DATA = os.path.join(os.path.dirname(TOP), "shared/data")
 
@@ -97,9 +99,9 @@ class Chain(cluster.Chain):
         """Print the ends of all logs: what a failed test leaves to look at."""
         folder = os.path.join(self.dir, "log")
         for name in sorted(os.listdir(folder)):
-            text = cluster.tail(os.path.join(folder, name))
-            if text:
-                print(f"--- {name}\n{text}", flush=True)
+            end = cluster.tail(os.path.join(folder, name))
+            if end:
+                print(f"--- {name}\n{end}", flush=True)
 
     def till(self, code, method, path, body=None, key=None, timeout=15):
         """One call of a till of the store; returns (status, headers, JSON)."""

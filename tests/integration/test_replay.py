@@ -308,6 +308,7 @@ class History(unittest.TestCase):
             wait_further(300)
             chain.heal(region)
             summary = chain.finish_replay(running)
+            self.assertGreater(summary["retries"], 0)
             self.check_books(chain, rows, summary)
 
 
