@@ -1,0 +1,80 @@
+/* A shop for tests: the agent's core over a real journal in a scratch folder, with time in the
+ * test's hand and no network. */
+#ifndef TRIB_TEST_SHOP_H
+#define TRIB_TEST_SHOP_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "agent.h"
+#include "journal.h"
+
+#define SHOP_MAX_ANSWERS 16
+
+/* What one request was told. */
+struct shop_answer {
+	bool is_decided; /* APPEND or ANSWER came */
+	bool is_out; /* RELEASE or REFUSE came: the till may know */
+	enum agent_outcome outcome; /* where it was an ANSWER */
+	bool is_append;
+	enum code code; /* CODE_OK: a success or a replay */
+	uint64_t seq; /* of the entry, appended or replayed */
+	struct till_facts facts;
+	const char *param, *held_store;
+};
+
+struct shop {
+	char dir[64];
+	struct journal *journal;
+	struct agent *agent;
+	uint64_t now_ms;
+	int64_t wall_ms;
+	int32_t utc_offset_min;
+	uint32_t next_request;
+	struct shop_answer answers[SHOP_MAX_ANSWERS];
+	const struct journal_loaded *loaded;
+	/* of the last step, but for those that it ran itself */
+	struct agent_effects effects;
+	uint8_t entry_head[HEAD_BYTES]; /* header fields of the last entry appended */
+	uint64_t entry_down_seq;
+	uint8_t entry_down_head[HEAD_BYTES];
+	int32_t entry_business_day;
+};
+
+/* Group setup and teardown for cmocka: *state is the shop. */
+int shop_setup(void **state);
+int shop_teardown(void **state);
+
+/* Close and open the journal again, as after a crash: what is not committed is gone. */
+void shop_restart(struct shop *s);
+
+/* Step an event; effects that the loop would run at once (LOAD, APPEND, ANSWER, RELEASE, REFUSE)
+ * are run, the others stay in s->effects. */
+int shop_step(struct shop *s, struct agent_event *ev);
+
+/* Judge a command in the turn under way; the answer's place. */
+struct shop_answer *shop_take(struct shop *s, struct agent_command *c);
+void shop_commit(struct shop *s);
+void shop_roll_back(struct shop *s);
+
+/* A command and its commit. */
+struct shop_answer *shop_do(struct shop *s, struct agent_command *c);
+
+/* Commands for one lane; the fingerprint follows from all that is given but the key. */
+struct agent_command shop_open(struct shop *s, const char *card_no);
+struct agent_command shop_top_up(struct shop *s, const char *order_no, const char *card_no,
+				 int64_t paid);
+struct agent_command shop_sale(struct shop *s, const char *order_no, const char *card_no,
+			       int64_t amount);
+struct agent_command shop_refund(struct shop *s, const char *order_no, const char *store,
+				 const char *of_order_no, int64_t amount);
+
+/* A card with that much on it. */
+void shop_fill(struct shop *s, const char *card_no, int64_t paid);
+
+/* The effect of that kind in s->effects, or NULL. */
+const struct agent_effect *shop_effect(const struct shop *s, enum agent_effect_kind kind);
+
+#endif

@@ -1,0 +1,241 @@
+/* The journal on its disk: who may open it, a full disk, and its check of itself. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal_internal.h"
+#include "journal_verify.h"
+#include "shop.h"
+
+static const char certificate[] = "a certificate's payload";
+
+static void sql(struct shop *s, const char *text)
+{
+	assert_int_equal(sqlite3_exec(s->journal->db, text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void a_second_user_is_told_so(void **state)
+{
+	struct shop *s = *state;
+	char err[JOURNAL_ERROR_BYTES] = "";
+	struct journal *other;
+
+	assert_int_equal(journal_open(s->dir, certificate, sizeof(certificate), &other, err),
+			 ERR_EXISTS);
+	assert_non_null(strstr(err, "another trib-store uses"));
+}
+
+static void another_certificate_is_refused(void **state)
+{
+	struct shop *s = *state;
+	char err[JOURNAL_ERROR_BYTES] = "";
+	struct journal *other;
+
+	journal_close(s->journal);
+	s->journal = NULL;
+	assert_int_equal(journal_open(s->dir, "another", 7, &other, err), ERR_DENIED);
+}
+
+static void a_damaged_end_is_refused(void **state)
+{
+	struct shop *s = *state;
+	char err[JOURNAL_ERROR_BYTES] = "";
+	struct journal *other;
+
+	shop_fill(s, "4001", 1000);
+	sql(s, "UPDATE entry SET bytes = x'00' WHERE seq = 2");
+	journal_close(s->journal);
+	s->journal = NULL;
+	assert_int_equal(journal_open(s->dir, certificate, sizeof(certificate), &other, err),
+			 ERR_CHAIN);
+	assert_non_null(strstr(err, "seq 2"));
+}
+
+static void a_full_disk_refuses_the_turn_and_the_journal_goes_on(void **state)
+{
+	struct shop *s = *state;
+	struct agent_event rolled_back = { .kind = AGENT_ROLLED_BACK };
+	struct agent_command c;
+	struct position before;
+	char card[32], big[4096];
+
+	shop_fill(s, "4001", 1000);
+	before = s->agent->durable;
+	sql(s, "PRAGMA max_page_count = 1"); /* no page beyond those that there are */
+	memset(big, 'x', sizeof(big));
+	for (int i = 0; i < 64; i++) {
+		snprintf(card, sizeof(card), "meta%d", i);
+		if (journal_put(s->journal, card, big, sizeof(big)) < 0)
+			break;
+	}
+	assert_int_equal(journal_put(s->journal, "more", big, 1), ERR_FULL);
+	assert_int_equal(journal_commit(s->journal), ERR_FULL);
+	assert_int_equal(shop_step(s, &rolled_back), 0);
+	sql(s, "PRAGMA max_page_count = 100000");
+	c = shop_sale(s, "o1", "4001", 10);
+	assert_int_equal(shop_do(s, &c)->seq, before.seq + 1);
+}
+
+static void ignore(void *ctx, const char *what, const char *where)
+{
+	char *first = ctx;
+	(void)where;
+
+	if (first[0] == '\0')
+		snprintf(first, 32, "%s", what);
+}
+
+/* How many differences, and the first one's kind. */
+static size_t verify(struct shop *s, char *first)
+{
+	const struct agent_identity id = { .node = 107, .incarnation = 1, .store = "0107" };
+	struct journal_verify *v = journal_verify_start(s->journal, &id);
+	uint64_t entries;
+
+	first[0] = '\0';
+	while (!journal_verify_step(v, 2))
+		;
+	return journal_verify_finish(v, 100, ignore, first, &entries);
+}
+
+static void make_some(struct shop *s)
+{
+	struct agent_command c;
+
+	shop_fill(s, "4001", 1000);
+	c = shop_sale(s, "o1", "4001", 400);
+	(void)shop_do(s, &c);
+	c = shop_refund(s, "r1", "0107", "o1", 150);
+	(void)shop_do(s, &c);
+	c = shop_sale(s, "o2", "4001", 750);
+	(void)shop_do(s, &c);
+}
+
+static void a_sound_journal_has_no_differences(void **state)
+{
+	struct shop *s = *state;
+	char first[32];
+
+	assert_int_equal(verify(s, first), 0);
+	make_some(s);
+	assert_int_equal(verify(s, first), 0);
+	assert_int_equal(verify(s, first), 0); /* it leaves nothing behind */
+}
+
+static void each_tampering_is_found(void **state)
+{
+	static const struct {
+		const char *sql, *what;
+	} rows[] = {
+		{ "UPDATE slice SET principal = principal + 1", "slice" },
+		{ "DELETE FROM slice", "slice" },
+		{ "UPDATE account SET points_owed = 7", "account" },
+		{ "UPDATE receipt SET refunded = 1", "receipt" },
+		{ "DELETE FROM order_record WHERE order_no = 'o1'", "order_record" },
+		{ "UPDATE entry SET head = zeroblob(32) WHERE seq = 2", "chain" },
+		{ "UPDATE entry SET bytes = CAST(bytes || x'00' AS BLOB) WHERE seq = 3", "chain" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		void *own = NULL;
+		char first[32];
+
+		assert_int_equal(shop_setup(&own), 0);
+		make_some(own);
+		sql(own, rows[i].sql);
+		if (verify(own, first) == 0 || strcmp(first, rows[i].what) != 0)
+			fail_msg("%s: found '%s'", rows[i].sql, first);
+		assert_int_equal(shop_teardown(&own), 0);
+	}
+}
+
+static void facts_reach_only_known_accounts(void **state)
+{
+	struct shop *s = *state;
+	Trib__V1__AccountFacts f = TRIB__V1__ACCOUNT_FACTS__INIT;
+	Trib__V1__HolderFact h = TRIB__V1__HOLDER_FACT__INIT, *list[] = { &h };
+	const struct account *a;
+	uint8_t id[ACCOUNT_ID_BYTES];
+	struct agent_command c;
+	struct shop_answer *answer;
+	bool known = true;
+
+	shop_fill(s, "4001", 1000);
+	memcpy(id, s->journal->account.id, sizeof(id));
+	h.store = (char *)(uintptr_t) "0101";
+	h.principal = 5000;
+	f.account = (ProtobufCBinaryData){ .len = 16, .data = id };
+	f.home_store = h.store;
+	f.as_of_ms = 1;
+	f.principal = 5000;
+	f.n_holders = 1;
+	f.holders = list;
+	assert_int_equal(journal_put_facts(s->journal, &f, 0, &known), 0);
+	assert_true(known);
+	assert_int_equal(journal_commit(s->journal), 0);
+	a = journal_read_account(s->journal, id);
+	assert_int_equal(a->facts_principal, 5000);
+	c = shop_sale(s, "o1", "4001", 6000);
+	answer = shop_do(s, &c);
+	assert_int_equal(answer->code, CODE_INSUFFICIENT_HERE);
+	assert_int_equal(answer->facts.total, 6000);
+	assert_int_equal(answer->facts.available_here, 1000);
+	id[0] ^= 1;
+	assert_int_equal(journal_put_facts(s->journal, &f, 0, &known), 0);
+	assert_false(known);
+}
+
+static void a_pairing_code_works_once_and_for_its_time(void **state)
+{
+	struct shop *s = *state;
+	uint8_t one[32] = { 1 }, two[32] = { 2 }, three[32] = { 3 };
+	char label[LANE_LABEL_MAX + 1];
+	uint32_t lane;
+
+	assert_int_equal(journal_put_pairing(s->journal, one, 4, "a", 1000), 0);
+	assert_int_equal(journal_put_pairing(s->journal, two, 4, "b", 1000), 0);
+	assert_int_equal(journal_put_pairing(s->journal, three, 5, "c", 1000), 0);
+	assert_int_equal(journal_take_pairing(s->journal, one, 500, &lane, label), ERR_NOT_FOUND);
+	assert_int_equal(journal_take_pairing(s->journal, two, 500, &lane, label), 0);
+	assert_int_equal(lane, 4);
+	assert_string_equal(label, "b");
+	assert_int_equal(journal_take_pairing(s->journal, two, 500, &lane, label), ERR_NOT_FOUND);
+	assert_int_equal(journal_take_pairing(s->journal, three, 1001, &lane, label),
+			 ERR_NOT_FOUND);
+}
+
+static void old_refusals_are_forgotten(void **state)
+{
+	struct shop *s = *state;
+	const int64_t day = 86400000;
+	struct agent_command c;
+
+	shop_fill(s, "4001", 1000);
+	c = shop_sale(s, "o1", "4001", 5000);
+	c.key = "k";
+	assert_int_equal(shop_do(s, &c)->code, CODE_INSUFFICIENT_BALANCE);
+	journal_maintain(s->journal, s->wall_ms + 89 * day);
+	assert_int_equal(shop_do(s, &c)->outcome, AGENT_REPLAY_KEY);
+	journal_maintain(s->journal, s->wall_ms + 91 * day);
+	assert_int_equal(shop_do(s, &c)->outcome, AGENT_REFUSED);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, shop_setup, shop_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_second_user_is_told_so),
+		T(another_certificate_is_refused),
+		T(a_damaged_end_is_refused),
+		T(a_full_disk_refuses_the_turn_and_the_journal_goes_on),
+		T(a_sound_journal_has_no_differences),
+		cmocka_unit_test(each_tampering_is_found),
+		T(facts_reach_only_known_accounts),
+		T(a_pairing_code_works_once_and_for_its_time),
+		T(old_refusals_are_forgotten),
+	};
+
+	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
+}
