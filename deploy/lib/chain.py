@@ -184,7 +184,8 @@ def on_signal(number_, frame):
 def main():
     """Parse, run, tell errors in a sentence."""
     args = make_parser().parse_args()
-    for number_ in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts what it puts in the background with it ignored.
+    for number_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number_, on_signal)
     try:
         sys.exit(run(args))

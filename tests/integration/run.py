@@ -128,7 +128,7 @@ def main():
             sys.exit(1)
     tests = choose(names)
     signal.signal(signal.SIGALRM, on_alarm)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     result = Result()
     watch(LIMIT_SECONDS)
