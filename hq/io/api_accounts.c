@@ -70,12 +70,13 @@ static json_t *account_json(const PGresult *r)
 				  api_text(r, i, EXPIRES)));
 	}
 	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
-			 "account", api_account(r, 0, ACCOUNT), "card", pg_text(r, 0, CARD),
-			 "account_type", pg_text(r, 0, TYPE), "tier", pg_text(r, 0, TIER), "status",
-			 pg_text(r, 0, STATUS), "home_store", api_text(r, 0, HOME), "opened_at",
-			 pg_text(r, 0, OPENED), "principal", (json_int_t)principal, "bonus",
-			 (json_int_t)bonus, "points", (json_int_t)points, "uses", (json_int_t)uses,
-			 "points_owed", api_int(r, 0, OWED), "balance",
+			 "account", api_account(r, 0, ACCOUNT), "card_no_masked",
+			 pg_text(r, 0, CARD), "account_type", pg_text(r, 0, TYPE), "tier",
+			 pg_text(r, 0, TIER), "status", pg_text(r, 0, STATUS), "home_store",
+			 api_text(r, 0, HOME), "opened_at", pg_text(r, 0, OPENED), "principal",
+			 (json_int_t)principal, "bonus", (json_int_t)bonus, "points",
+			 (json_int_t)points, "uses", (json_int_t)uses, "points_owed",
+			 api_int(r, 0, OWED), "balance",
 			 json_pack("{s:I, s:I, s:I, s:I}", "principal", (json_int_t)principal,
 				   "bonus", (json_int_t)bonus, "points", (json_int_t)points, "uses",
 				   (json_int_t)uses),
@@ -125,7 +126,7 @@ static void on_card(void *ctx, int err, const PGresult *rows, const char *messag
 		api_reply_items(c->req, json_array());
 	} else {
 		json_t *item = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I}",
-					 "account", api_account(rows, 0, 0), "card",
+					 "account", api_account(rows, 0, 0), "card_no_masked",
 					 pg_text(rows, 0, 1), "account_type", pg_text(rows, 0, 2),
 					 "tier", pg_text(rows, 0, 3), "status", pg_text(rows, 0, 4),
 					 "home_store", api_text(rows, 0, 5), "principal",
