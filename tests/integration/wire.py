@@ -50,12 +50,12 @@ def blake2b(data, size=32, key=b""):
 
 
 class SignKey:
-    """An Ed25519 pair."""
+    """An Ed25519 pair, new or of a seed."""
 
-    def __init__(self):
+    def __init__(self, of_seed=None):
         self.public = ctypes.create_string_buffer(32)
         self.secret = ctypes.create_string_buffer(64)
-        _sodium.crypto_sign_keypair(self.public, self.secret)
+        _sodium.crypto_sign_seed_keypair(self.public, self.secret, of_seed or os.urandom(32))
         self.public = self.public.raw
         self.key_id = blake2b(self.public)[:8]
 
@@ -78,11 +78,23 @@ def is_signed_by(signed, domain, public):
 
 
 class CurveKey:
-    """A CURVE pair; z85_* are ZeroMQ's text forms."""
+    """A CURVE pair, new or of a secret; z85_* are ZeroMQ's text forms."""
 
-    def __init__(self):
-        self.z85_public, self.z85_secret = zmq.curve_keypair()
+    def __init__(self, secret=None):
+        if secret is None:
+            self.z85_public, self.z85_secret = zmq.curve_keypair()
+        else:
+            self.z85_secret = zmq.utils.z85.encode(secret)
+            self.z85_public = zmq.curve_public(self.z85_secret)
         self.public = zmq.utils.z85.decode(self.z85_public)
+
+
+def read_node_keys(path):
+    """(SignKey, CurveKey) of a daemon's node.keys."""
+    with open(path, encoding="ascii") as f:
+        lines = dict(line.split() for line in f.read().splitlines()[1:])
+    return (SignKey(bytes.fromhex(lines["ed25519-seed"])),
+            CurveKey(bytes.fromhex(lines["curve-secret"])))
 
 
 def seed(direction, certificate_payload):
@@ -190,15 +202,18 @@ class Dealer:
 class Router:
     """A server's socket that takes any key; replies go to who spoke last."""
 
-    def __init__(self, curve, max_bytes=-1):
+    def __init__(self, curve, endpoint=None):
         self.socket = zmq.Context.instance().socket(zmq.ROUTER)
         self.socket.linger = 0
         self.socket.curve_server = True
         self.socket.curve_publickey = curve.z85_public
         self.socket.curve_secretkey = curve.z85_secret
-        self.socket.maxmsgsize = max_bytes
-        port = self.socket.bind_to_random_port("tcp://127.0.0.1")
-        self.endpoint = f"tcp://127.0.0.1:{port}"
+        if endpoint is None:
+            port = self.socket.bind_to_random_port("tcp://127.0.0.1")
+            endpoint = f"tcp://127.0.0.1:{port}"
+        else:
+            self.socket.bind(endpoint)
+        self.endpoint = endpoint
         self.peer = None
 
     def send(self, data):
