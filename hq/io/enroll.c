@@ -80,11 +80,12 @@ static void on_granted(void *ctx, int err, const char *refused, const ProtobufCB
 
 	if (err == 0) {
 		answer(q, NULL, sealed->data, sealed->len);
-	} else if (refused != NULL) {
-		answer(q, refused, NULL, 0);
 	} else if (err == ERR_STATE && !q->is_second_look) {
+		/* Perhaps the same request was on its way twice: then its grant is there now. */
 		q->is_second_look = true;
 		look_up(q);
+	} else if (refused != NULL) {
+		answer(q, refused, NULL, 0);
 	} else {
 		answer(q, "unavailable", NULL, 0);
 	}
