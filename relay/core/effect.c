@@ -15,8 +15,8 @@ static bool is_promise(enum relay_effect_kind kind)
 }
 
 /* s is NULL where no store is meant. */
-struct relay_effect *effect_add(struct relay_effects *fx, enum relay_effect_kind kind,
-				const struct relay_store *s)
+struct relay_effect *relay_effect_add(struct relay_effects *fx, enum relay_effect_kind kind,
+				      const struct relay_store *s)
 {
 	struct relay_effect *e;
 
@@ -34,20 +34,22 @@ struct relay_effect *effect_add(struct relay_effects *fx, enum relay_effect_kind
 	return e;
 }
 
-void effect_alarm(struct relay_effects *fx, const struct relay_store *s, enum relay_alarm alarm)
+void relay_effect_alarm(struct relay_effects *fx, const struct relay_store *s,
+			enum relay_alarm alarm)
 {
-	effect_add(fx, RELAY_DO_ALARM, s)->alarm = alarm;
+	relay_effect_add(fx, RELAY_DO_ALARM, s)->alarm = alarm;
 }
 
-void effect_calm(struct relay_effects *fx, const struct relay_store *s, enum relay_alarm alarm)
+void relay_effect_calm(struct relay_effects *fx, const struct relay_store *s,
+		       enum relay_alarm alarm)
 {
-	effect_add(fx, RELAY_DO_CALM, s)->alarm = alarm;
+	relay_effect_add(fx, RELAY_DO_CALM, s)->alarm = alarm;
 }
 
-void effect_refuse(struct relay_effects *fx, const struct relay_store *s, enum relay_peer to,
-		   int direction, const char *code)
+void relay_effect_refuse(struct relay_effects *fx, const struct relay_store *s, enum relay_peer to,
+			 int direction, const char *code)
 {
-	struct relay_effect *e = effect_add(fx, RELAY_DO_REFUSE, s);
+	struct relay_effect *e = relay_effect_add(fx, RELAY_DO_REFUSE, s);
 
 	e->to = to;
 	e->direction = direction;

@@ -1,12 +1,12 @@
 #include "state.h"
 
-void grant_open(struct grant *g, uint64_t window_bytes)
+void relay_grant_open(struct grant *g, uint64_t window_bytes)
 {
 	*g = (struct grant){ .total = window_bytes };
 }
 
 /* Bytes came in. False when the peer had no right to start this batch (R6). */
-bool grant_take(struct grant *g, size_t bytes)
+bool relay_grant_take(struct grant *g, size_t bytes)
 {
 	bool was_open = g->received < g->total;
 
@@ -15,7 +15,7 @@ bool grant_take(struct grant *g, size_t bytes)
 }
 
 /* A quarter of the window can be given back. */
-bool grant_is_due(const struct grant *g, uint64_t window_bytes)
+bool relay_grant_is_due(const struct grant *g, uint64_t window_bytes)
 {
 	uint64_t total = g->received - g->pending + window_bytes;
 
@@ -23,7 +23,7 @@ bool grant_is_due(const struct grant *g, uint64_t window_bytes)
 }
 
 /* The new running total for the peer. */
-uint64_t grant_renew(struct grant *g, uint64_t window_bytes)
+uint64_t relay_grant_renew(struct grant *g, uint64_t window_bytes)
 {
 	uint64_t total = g->received - g->pending + window_bytes;
 

@@ -17,7 +17,7 @@ static void close_uplinks(struct relay *r)
 		s->hq_pull = (struct question){ 0 };
 		sync_out_close(&s->up_out);
 	}
-	while (queue_pop(r, QUEUE_PRESENT) != NULL)
+	while (relay_queue_pop(r, QUEUE_PRESENT) != NULL)
 		;
 }
 
@@ -28,8 +28,8 @@ static void on_up(struct relay *r, uint64_t now_ms, struct relay_effects *fx)
 	r->hq_since_ms = now_ms;
 	r->hq_is_blocked = false;
 	r->hq_window = (struct sync_window){ 0 };
-	grant_open(&r->hq_grant, r->config.hq_window_bytes);
-	effect_add(fx, RELAY_DO_HELLO, NULL)->total = r->hq_grant.total;
+	relay_grant_open(&r->hq_grant, r->config.hq_window_bytes);
+	relay_effect_add(fx, RELAY_DO_HELLO, NULL)->total = r->hq_grant.total;
 }
 
 static void on_welcome(struct relay *r, const struct relay_event *ev, struct relay_effects *fx)
@@ -39,12 +39,12 @@ static void on_welcome(struct relay *r, const struct relay_event *ev, struct rel
 	r->hq = RELAY_HQ_OPEN;
 	r->hq_heartbeat_ms = ev->now_ms;
 	sync_window_credit(&r->hq_window, ev->window_bytes);
-	effect_calm(fx, NULL, RELAY_ALARM_HQ_SILENT);
+	relay_effect_calm(fx, NULL, RELAY_ALARM_HQ_SILENT);
 	for (uint32_t i = 0; i < r->n_stores; i++) {
 		r->stores[i].moved_ms = ev->now_ms;
 		r->stores[i].hq_due_ms = 0;
-		queue_push(r, QUEUE_PRESENT, &r->stores[i]);
-		due_add(r, &r->stores[i], DUE_HQ_APPLIED);
+		relay_queue_push(r, QUEUE_PRESENT, &r->stores[i]);
+		relay_due_add(r, &r->stores[i], DUE_HQ_APPLIED);
 	}
 }
 
@@ -60,9 +60,9 @@ static void keep_booked(struct relay *r, struct relay_store *s, uint64_t seq,
 			struct relay_effects *fx)
 {
 	s->booked_seq = seq;
-	mark_dirty(r, s);
-	effect_add(fx, RELAY_DO_KEEP_BOOKED, s);
-	due_add(r, s, DUE_BOOKED);
+	relay_mark_dirty(r, s);
+	relay_effect_add(fx, RELAY_DO_KEEP_BOOKED, s);
+	relay_due_add(r, s, DUE_BOOKED);
 }
 
 static void rebase(struct relay *r, struct relay_store *s, const struct position *to,
@@ -71,8 +71,8 @@ static void rebase(struct relay *r, struct relay_store *s, const struct position
 	s->is_rebasing = true;
 	s->rebase_to = *to;
 	sync_out_close(&s->up_out);
-	mark_dirty(r, s);
-	effect_add(fx, RELAY_DO_REBASE, s)->at = *to;
+	relay_mark_dirty(r, s);
+	relay_effect_add(fx, RELAY_DO_REBASE, s)->at = *to;
 }
 
 static void on_resume(struct relay *r, struct relay_store *s, const struct relay_event *ev,
@@ -86,28 +86,31 @@ static void on_resume(struct relay *r, struct relay_store *s, const struct relay
 	s->has_resume = true;
 	s->moved_ms = ev->now_ms;
 	if (at->seq < s->booked_seq || ev->booked.down_seq < s->down_in.durable.seq)
-		effect_alarm(fx, s, RELAY_ALARM_HQ_BEHIND);
+		relay_effect_alarm(fx, s, RELAY_ALARM_HQ_BEHIND);
+	else
+		relay_effect_calm(fx, s, RELAY_ALARM_HQ_BEHIND);
 	if (at->seq < s->base_seq) {
 		rebase(r, s, at, fx);
 		return;
 	}
 	if (at->seq <= s->up_in.durable.seq && (own == NULL || !head_equal(own, at->head))) {
 		sync_out_close(&s->up_out);
-		effect_alarm(fx, s, RELAY_ALARM_BOOKS_DIFFER);
-		store_try_welcome(r, s, ev->now_ms);
+		relay_effect_alarm(fx, s, RELAY_ALARM_BOOKS_DIFFER);
+		relay_store_try_welcome(r, s, ev->now_ms);
 		return;
 	}
+	relay_effect_calm(fx, s, RELAY_ALARM_BOOKS_DIFFER);
 	if (at->seq > s->booked_seq)
 		keep_booked(r, s, at->seq, fx);
 	if (at->seq > s->up_in.durable.seq) {
-		if (store_is_empty(s))
+		if (relay_store_is_empty(s))
 			rebase(r, s, at, fx);
 		else
 			s->ahead_seq = at->seq;
 	} else if (sync_out_open(&s->up_out, at->seq) == 0) {
-		queue_push(r, QUEUE_UP, s);
+		relay_queue_push(r, QUEUE_UP, s);
 	}
-	store_try_welcome(r, s, ev->now_ms);
+	relay_store_try_welcome(r, s, ev->now_ms);
 }
 
 static void on_ack(struct relay *r, struct relay_store *s, const struct relay_event *ev,
@@ -117,7 +120,7 @@ static void on_ack(struct relay *r, struct relay_store *s, const struct relay_ev
 	const uint8_t *own = ev->booked.own_head;
 
 	if (own != NULL && !head_equal(own, at->head)) {
-		effect_alarm(fx, s, RELAY_ALARM_ACK_MISMATCH);
+		relay_effect_alarm(fx, s, RELAY_ALARM_ACK_MISMATCH);
 		return;
 	}
 	if (sync_out_ack(&s->up_out, at->seq))
@@ -132,9 +135,9 @@ static void on_pull(struct relay *r, struct relay_store *s, uint64_t from_seq)
 		return;
 	if (from_seq <= s->base_seq) { /* not kept here; its signed position is needed */
 		sync_out_close(&s->up_out);
-		queue_push(r, QUEUE_PRESENT, s);
+		relay_queue_push(r, QUEUE_PRESENT, s);
 	} else if (sync_out_pull(&s->up_out, from_seq)) {
-		queue_push(r, QUEUE_UP, s);
+		relay_queue_push(r, QUEUE_UP, s);
 	}
 }
 
@@ -145,7 +148,7 @@ static void ask_again(struct relay *r, struct relay_store *s, uint64_t now_ms)
 	if (s->hq_pull.seq == seq && now_ms < s->hq_pull.asked_ms + RELAY_PULL_REPEAT_MS)
 		return;
 	s->hq_pull = (struct question){ .seq = seq, .asked_ms = now_ms };
-	due_add(r, s, DUE_HQ_PULL);
+	relay_due_add(r, s, DUE_HQ_PULL);
 }
 
 static void on_batch(struct relay *r, struct relay_store *s, const struct relay_event *ev,
@@ -160,42 +163,42 @@ static void on_batch(struct relay *r, struct relay_store *s, const struct relay_
 	switch (j.verdict) {
 	case SYNC_PERSIST:
 		r->hq_grant.pending += b->bytes;
-		mark_dirty(r, s);
-		effect_add(fx, RELAY_DO_PERSIST, s)->skip = j.skip;
+		relay_mark_dirty(r, s);
+		relay_effect_add(fx, RELAY_DO_PERSIST, s)->skip = j.skip;
 		fx->list[fx->n - 1].direction = DOWN;
 		break;
 	case SYNC_COMPARE:
 	case SYNC_DUPLICATE:
-		due_add(r, s, DUE_HQ_RELAYED);
+		relay_due_add(r, s, DUE_HQ_RELAYED);
 		break;
 	case SYNC_GAP:
 		ask_again(r, s, ev->now_ms);
 		break;
 	case SYNC_FORK:
-		mark_dirty(r, s);
-		effect_add(fx, RELAY_DO_EVIDENCE, s)->direction = DOWN;
-		effect_alarm(fx, s, RELAY_ALARM_FORK);
-		effect_refuse(fx, s, RELAY_TO_HQ, DOWN, "fork");
+		relay_mark_dirty(r, s);
+		relay_effect_add(fx, RELAY_DO_EVIDENCE, s)->direction = DOWN;
+		relay_effect_alarm(fx, s, RELAY_ALARM_FORK);
+		relay_effect_refuse(fx, s, RELAY_TO_HQ, DOWN, "fork");
 		break;
 	case SYNC_TAMPERED:
-		effect_alarm(fx, s, RELAY_ALARM_TAMPERED);
-		effect_refuse(fx, s, RELAY_TO_HQ, DOWN, "tampered");
+		relay_effect_alarm(fx, s, RELAY_ALARM_TAMPERED);
+		relay_effect_refuse(fx, s, RELAY_TO_HQ, DOWN, "tampered");
 		break;
 	case SYNC_STOPPED:
-		effect_refuse(fx, s, RELAY_TO_HQ, DOWN, "fork");
+		relay_effect_refuse(fx, s, RELAY_TO_HQ, DOWN, "fork");
 		break;
 	}
 }
 
 static int on_stream_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx)
 {
-	struct relay_store *s = table_find(r, ev->node, ev->incarnation);
+	struct relay_store *s = relay_table_find(r, ev->node, ev->incarnation);
 
 	if (r->hq != RELAY_HQ_OPEN)
 		return ERR_STATE;
-	if (ev->kind == RELAY_HQ_BATCH && !grant_take(&r->hq_grant, ev->batch.bytes)) {
-		effect_alarm(fx, s, RELAY_ALARM_WINDOW);
-		effect_add(fx, RELAY_DO_RESTART, NULL)->code = "window";
+	if (ev->kind == RELAY_HQ_BATCH && !relay_grant_take(&r->hq_grant, ev->batch.bytes)) {
+		relay_effect_alarm(fx, s, RELAY_ALARM_WINDOW);
+		relay_effect_add(fx, RELAY_DO_RESTART, NULL)->code = "window";
 		return 0;
 	}
 	if (s == NULL)
@@ -211,7 +214,7 @@ static int on_stream_event(struct relay *r, const struct relay_event *ev, struct
 	return 0;
 }
 
-int on_hq_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx)
+int relay_on_hq_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx)
 {
 	r->hq_heard_ms = ev->now_ms;
 	if (ev->kind == RELAY_HQ_GONE) {

@@ -47,19 +47,21 @@ struct relay *relay_init(void *memory, const struct relay_config *config)
 
 static int on_known(struct relay *r, const struct relay_event *ev, struct relay_effects *fx)
 {
-	struct relay_store *s = table_find(r, ev->node, ev->incarnation);
+	struct relay_store *s = relay_table_find(r, ev->node, ev->incarnation);
 	const struct relay_known *k = &ev->known;
 	struct position base = { .seq = k->up_base_seq };
 
 	if (s != NULL) { /* only the listing can have changed */
 		s->is_listed = k->is_listed;
-		if (!s->is_listed)
-			store_go_offline(s);
+		if (!s->is_listed) {
+			relay_store_go_offline(s);
+			relay_effect_calm(fx, s, RELAY_ALARM_STORE_SILENT);
+		}
 		return 0;
 	}
-	s = table_add(r, ev->node, ev->incarnation);
+	s = relay_table_add(r, ev->node, ev->incarnation);
 	if (s == NULL) {
-		effect_alarm(fx, NULL, RELAY_ALARM_TABLE_FULL);
+		relay_effect_alarm(fx, NULL, RELAY_ALARM_TABLE_FULL);
 		return ERR_FULL;
 	}
 	s->is_listed = k->is_listed;
@@ -73,7 +75,7 @@ static int on_known(struct relay *r, const struct relay_event *ev, struct relay_
 	s->down_in.is_forked = k->down_is_forked;
 	sync_out_init(&s->down_out, k->down_end.seq);
 	if (r->hq == RELAY_HQ_OPEN)
-		queue_push(r, QUEUE_PRESENT, s);
+		relay_queue_push(r, QUEUE_PRESENT, s);
 	return 0;
 }
 
@@ -83,10 +85,10 @@ static int dispatch(struct relay *r, const struct relay_event *ev, struct relay_
 	case RELAY_TICK:
 		return 0;
 	case RELAY_COMMITTED:
-		on_committed(r, ev->now_ms);
+		relay_on_committed(r, ev->now_ms);
 		return 0;
 	case RELAY_COMMIT_FAILED:
-		on_commit_failed(r, ev->now_ms);
+		relay_on_commit_failed(r, ev->now_ms);
 		return 0;
 	case RELAY_KNOWN:
 		return on_known(r, ev, fx);
@@ -97,7 +99,7 @@ static int dispatch(struct relay *r, const struct relay_event *ev, struct relay_
 	case RELAY_STORE_CREDIT:
 	case RELAY_STORE_HEARD:
 	case RELAY_STORE_GONE:
-		return on_store_event(r, ev, fx);
+		return relay_on_store_event(r, ev, fx);
 	case RELAY_HQ_UP:
 	case RELAY_HQ_WELCOME:
 	case RELAY_HQ_RESUME:
@@ -107,15 +109,15 @@ static int dispatch(struct relay *r, const struct relay_event *ev, struct relay_
 	case RELAY_HQ_CREDIT:
 	case RELAY_HQ_HEARD:
 	case RELAY_HQ_GONE:
-		return on_hq_event(r, ev, fx);
+		return relay_on_hq_event(r, ev, fx);
 	case RELAY_SENT:
-		on_sent(r, ev);
+		relay_on_sent(r, ev);
 		return 0;
 	case RELAY_BLOCKED:
-		on_blocked(r, ev);
+		relay_on_blocked(r, ev);
 		return 0;
 	case RELAY_WRITABLE:
-		on_writable(r);
+		relay_on_writable(r);
 		return 0;
 	}
 	return ERR_INVALID;
@@ -132,7 +134,7 @@ int relay_step(struct relay *r, const struct relay_event *ev, struct relay_effec
 		r->sends_left = RELAY_SENDS_PER_EVENT;
 	err = dispatch(r, ev, ret_fx);
 	if (!ret_fx->has_write)
-		work(r, ev->now_ms, ret_fx);
+		relay_work(r, ev->now_ms, ret_fx);
 	return err;
 }
 
@@ -146,12 +148,12 @@ uint64_t relay_deadline_ms(const struct relay *r)
 	uint64_t at = r->sweep_ms;
 	const struct relay_store *s;
 
-	if (r->sweep_at != UINT32_MAX || work_is_ready(r))
+	if (r->sweep_at != UINT32_MAX || relay_work_is_ready(r))
 		return 0;
-	s = queue_head(r, QUEUE_DUE);
+	s = relay_queue_head(r, QUEUE_DUE);
 	if (s != NULL)
 		at = min_ms(at, s->due_ms);
-	s = queue_head(r, QUEUE_HQ_DUE);
+	s = relay_queue_head(r, QUEUE_HQ_DUE);
 	if (s != NULL && r->hq == RELAY_HQ_OPEN)
 		at = min_ms(at, s->hq_due_ms);
 	return at;
@@ -191,7 +193,7 @@ void relay_view(const struct relay *r, uint32_t i, struct relay_store_view *ret)
 int relay_find(const struct relay *r, int32_t node, uint32_t incarnation,
 	       struct relay_store_view *ret)
 {
-	const struct relay_store *s = table_find(r, node, incarnation);
+	const struct relay_store *s = relay_table_find(r, node, incarnation);
 
 	if (s == NULL)
 		return ERR_NOT_FOUND;

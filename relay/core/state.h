@@ -113,20 +113,22 @@ struct relay {
 };
 
 /* table.c */
-struct relay_store *table_find(const struct relay *r, int32_t node, uint32_t incarnation);
-struct relay_store *table_add(struct relay *r, int32_t node, uint32_t incarnation);
+struct relay_store *relay_table_find(const struct relay *r, int32_t node, uint32_t incarnation);
+struct relay_store *relay_table_add(struct relay *r, int32_t node, uint32_t incarnation);
 
-void queue_push(struct relay *r, enum relay_queue q, struct relay_store *s);
-struct relay_store *queue_pop(struct relay *r, enum relay_queue q);
-struct relay_store *queue_head(const struct relay *r, enum relay_queue q);
+void relay_queue_push(struct relay *r, enum relay_queue q, struct relay_store *s);
+struct relay_store *relay_queue_pop(struct relay *r, enum relay_queue q);
+struct relay_store *relay_queue_head(const struct relay *r, enum relay_queue q);
 
 /* effect.c */
-struct relay_effect *effect_add(struct relay_effects *fx, enum relay_effect_kind kind,
-				const struct relay_store *s);
-void effect_alarm(struct relay_effects *fx, const struct relay_store *s, enum relay_alarm alarm);
-void effect_calm(struct relay_effects *fx, const struct relay_store *s, enum relay_alarm alarm);
-void effect_refuse(struct relay_effects *fx, const struct relay_store *s, enum relay_peer to,
-		   int direction, const char *code);
+struct relay_effect *relay_effect_add(struct relay_effects *fx, enum relay_effect_kind kind,
+				      const struct relay_store *s);
+void relay_effect_alarm(struct relay_effects *fx, const struct relay_store *s,
+			enum relay_alarm alarm);
+void relay_effect_calm(struct relay_effects *fx, const struct relay_store *s,
+		       enum relay_alarm alarm);
+void relay_effect_refuse(struct relay_effects *fx, const struct relay_store *s, enum relay_peer to,
+			 int direction, const char *code);
 
 /* Room for the effects of one more store. */
 static inline bool effects_have_room(const struct relay_effects *fx)
@@ -135,35 +137,35 @@ static inline bool effects_have_room(const struct relay_effects *fx)
 }
 
 /* grant.c */
-void grant_open(struct grant *g, uint64_t window_bytes);
-bool grant_take(struct grant *g, size_t bytes);
-bool grant_is_due(const struct grant *g, uint64_t window_bytes);
-uint64_t grant_renew(struct grant *g, uint64_t window_bytes);
+void relay_grant_open(struct grant *g, uint64_t window_bytes);
+bool relay_grant_take(struct grant *g, size_t bytes);
+bool relay_grant_is_due(const struct grant *g, uint64_t window_bytes);
+uint64_t relay_grant_renew(struct grant *g, uint64_t window_bytes);
 
 /* store_side.c */
-int on_store_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx);
-void store_go_offline(struct relay_store *s);
-void store_try_welcome(struct relay *r, struct relay_store *s, uint64_t now_ms);
-void store_open_down(struct relay *r, struct relay_store *s);
-void due_add(struct relay *r, struct relay_store *s, unsigned due);
+int relay_on_store_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx);
+void relay_store_go_offline(struct relay_store *s);
+void relay_store_try_welcome(struct relay *r, struct relay_store *s, uint64_t now_ms);
+void relay_store_open_down(struct relay *r, struct relay_store *s);
+void relay_due_add(struct relay *r, struct relay_store *s, unsigned due);
 
 /* hq_side.c */
-int on_hq_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx);
+int relay_on_hq_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx);
 
 /* commit.c */
-void on_committed(struct relay *r, uint64_t now_ms);
-void on_commit_failed(struct relay *r, uint64_t now_ms);
-void mark_dirty(struct relay *r, struct relay_store *s);
-bool store_is_empty(const struct relay_store *s);
+void relay_on_committed(struct relay *r, uint64_t now_ms);
+void relay_on_commit_failed(struct relay *r, uint64_t now_ms);
+void relay_mark_dirty(struct relay *r, struct relay_store *s);
+bool relay_store_is_empty(const struct relay_store *s);
 
 /* work.c */
-void work(struct relay *r, uint64_t now_ms, struct relay_effects *fx);
-bool work_is_ready(const struct relay *r);
-void on_sent(struct relay *r, const struct relay_event *ev);
-void on_blocked(struct relay *r, const struct relay_event *ev);
-void on_writable(struct relay *r);
+void relay_work(struct relay *r, uint64_t now_ms, struct relay_effects *fx);
+bool relay_work_is_ready(const struct relay *r);
+void relay_on_sent(struct relay *r, const struct relay_event *ev);
+void relay_on_blocked(struct relay *r, const struct relay_event *ev);
+void relay_on_writable(struct relay *r);
 
 /* sweep.c */
-void sweep(struct relay *r, uint64_t now_ms, struct relay_effects *fx);
+void relay_sweep(struct relay *r, uint64_t now_ms, struct relay_effects *fx);
 
 #endif

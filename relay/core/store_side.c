@@ -7,7 +7,7 @@ enum {
 };
 
 /* A small message is due; it leaves when the queue of its side comes to it. */
-void due_add(struct relay *r, struct relay_store *s, unsigned due)
+void relay_due_add(struct relay *r, struct relay_store *s, unsigned due)
 {
 	if (s->link != RELAY_STORE_ONLINE)
 		due &= ~(unsigned)DUE_TO_STORE;
@@ -15,12 +15,12 @@ void due_add(struct relay *r, struct relay_store *s, unsigned due)
 		due &= ~(unsigned)DUE_TO_HQ;
 	s->due |= due;
 	if ((due & DUE_TO_STORE) != 0)
-		queue_push(r, QUEUE_DUE, s);
+		relay_queue_push(r, QUEUE_DUE, s);
 	if ((due & DUE_TO_HQ) != 0)
-		queue_push(r, QUEUE_HQ_DUE, s);
+		relay_queue_push(r, QUEUE_HQ_DUE, s);
 }
 
-void store_go_offline(struct relay_store *s)
+void relay_store_go_offline(struct relay_store *s)
 {
 	s->link = RELAY_STORE_OFFLINE;
 	s->wants_down = false;
@@ -30,7 +30,7 @@ void store_go_offline(struct relay_store *s)
 }
 
 /* Open the down stream once everything that the store has is here too. */
-void store_open_down(struct relay *r, struct relay_store *s)
+void relay_store_open_down(struct relay *r, struct relay_store *s)
 {
 	if (s->link != RELAY_STORE_ONLINE || !s->wants_down)
 		return;
@@ -39,15 +39,15 @@ void store_open_down(struct relay *r, struct relay_store *s)
 	s->wants_down = false;
 	if (s->down_want_seq > s->applied_seq)
 		s->applied_seq = s->down_want_seq;
-	due_add(r, s, DUE_HQ_APPLIED);
-	queue_push(r, QUEUE_DOWN, s);
+	relay_due_add(r, s, DUE_HQ_APPLIED);
+	relay_queue_push(r, QUEUE_DOWN, s);
 }
 
 static bool may_welcome(const struct relay *r, const struct relay_store *s, uint64_t now_ms)
 {
 	if (s->is_rebasing)
 		return false;
-	if (!store_is_empty(s) || s->has_resume)
+	if (!relay_store_is_empty(s) || s->has_resume)
 		return true;
 	if (r->hq == RELAY_HQ_DOWN && r->hq_was_tried)
 		return true;
@@ -55,15 +55,15 @@ static bool may_welcome(const struct relay *r, const struct relay_store *s, uint
 }
 
 /* Leave WAITING if nothing is worth waiting for. */
-void store_try_welcome(struct relay *r, struct relay_store *s, uint64_t now_ms)
+void relay_store_try_welcome(struct relay *r, struct relay_store *s, uint64_t now_ms)
 {
 	if (s->link != RELAY_STORE_WAITING || !may_welcome(r, s, now_ms))
 		return;
 	s->link = RELAY_STORE_ONLINE;
 	s->heartbeat_ms = now_ms;
 	s->due_ms = 0;
-	due_add(r, s, DUE_WELCOME);
-	store_open_down(r, s);
+	relay_due_add(r, s, DUE_WELCOME);
+	relay_store_open_down(r, s);
 }
 
 static int on_hello(struct relay *r, struct relay_store *s, const struct relay_event *ev,
@@ -71,18 +71,20 @@ static int on_hello(struct relay *r, struct relay_store *s, const struct relay_e
 {
 	if (!s->is_listed)
 		return ERR_UNKNOWN_NODE;
-	store_go_offline(s);
+	relay_store_go_offline(s);
 	s->link = RELAY_STORE_WAITING;
 	s->waiting_since_ms = ev->now_ms;
-	grant_open(&s->grant, r->config.store_window_bytes);
+	relay_grant_open(&s->grant, r->config.store_window_bytes);
 	s->window = (struct sync_window){ .granted = ev->hello.window_bytes };
 	s->wants_down = true;
 	s->down_want_seq = ev->hello.down_seq;
 	s->pull = (struct question){ 0 };
-	effect_calm(fx, s, RELAY_ALARM_STORE_SILENT);
+	relay_effect_calm(fx, s, RELAY_ALARM_STORE_SILENT);
 	if (ev->hello.journal_seq < s->up_in.durable.seq)
-		effect_alarm(fx, s, RELAY_ALARM_STORE_BEHIND);
-	store_try_welcome(r, s, ev->now_ms);
+		relay_effect_alarm(fx, s, RELAY_ALARM_STORE_BEHIND);
+	else
+		relay_effect_calm(fx, s, RELAY_ALARM_STORE_BEHIND);
+	relay_store_try_welcome(r, s, ev->now_ms);
 	return 0;
 }
 
@@ -93,7 +95,7 @@ static void ask_again(struct relay *r, struct relay_store *s, uint64_t now_ms)
 	if (s->pull.seq == seq && now_ms < s->pull.asked_ms + RELAY_PULL_REPEAT_MS)
 		return; /* what is under way behind the gap would each ask once more */
 	s->pull = (struct question){ .seq = seq, .asked_ms = now_ms };
-	due_add(r, s, DUE_PULL);
+	relay_due_add(r, s, DUE_PULL);
 }
 
 static void on_batch(struct relay *r, struct relay_store *s, const struct relay_event *ev,
@@ -102,9 +104,9 @@ static void on_batch(struct relay *r, struct relay_store *s, const struct relay_
 	const struct relay_batch *b = &ev->batch;
 	struct sync_judged j;
 
-	if (!grant_take(&s->grant, b->bytes)) {
-		effect_alarm(fx, s, RELAY_ALARM_WINDOW);
-		effect_refuse(fx, s, RELAY_TO_STORE, UP, "window");
+	if (!relay_grant_take(&s->grant, b->bytes)) {
+		relay_effect_alarm(fx, s, RELAY_ALARM_WINDOW);
+		relay_effect_refuse(fx, s, RELAY_TO_STORE, UP, "window");
 		return;
 	}
 	if (s->is_rebasing) {
@@ -117,33 +119,33 @@ static void on_batch(struct relay *r, struct relay_store *s, const struct relay_
 	switch (j.verdict) {
 	case SYNC_PERSIST:
 		s->grant.pending += b->bytes;
-		mark_dirty(r, s);
-		effect_add(fx, RELAY_DO_PERSIST, s)->skip = j.skip;
+		relay_mark_dirty(r, s);
+		relay_effect_add(fx, RELAY_DO_PERSIST, s)->skip = j.skip;
 		fx->list[fx->n - 1].direction = UP;
 		break;
 	case SYNC_COMPARE:
 	case SYNC_DUPLICATE:
-		due_add(r, s, DUE_ACK);
+		relay_due_add(r, s, DUE_ACK);
 		break;
 	case SYNC_GAP:
 		ask_again(r, s, ev->now_ms);
 		break;
 	case SYNC_FORK:
-		mark_dirty(r, s);
-		effect_add(fx, RELAY_DO_EVIDENCE, s)->direction = UP;
-		effect_alarm(fx, s, RELAY_ALARM_FORK);
-		effect_refuse(fx, s, RELAY_TO_STORE, UP, "fork");
+		relay_mark_dirty(r, s);
+		relay_effect_add(fx, RELAY_DO_EVIDENCE, s)->direction = UP;
+		relay_effect_alarm(fx, s, RELAY_ALARM_FORK);
+		relay_effect_refuse(fx, s, RELAY_TO_STORE, UP, "fork");
 		break;
 	case SYNC_TAMPERED:
-		effect_alarm(fx, s, RELAY_ALARM_TAMPERED);
-		effect_refuse(fx, s, RELAY_TO_STORE, UP, "tampered");
+		relay_effect_alarm(fx, s, RELAY_ALARM_TAMPERED);
+		relay_effect_refuse(fx, s, RELAY_TO_STORE, UP, "tampered");
 		break;
 	case SYNC_STOPPED:
-		effect_refuse(fx, s, RELAY_TO_STORE, UP, "fork");
+		relay_effect_refuse(fx, s, RELAY_TO_STORE, UP, "fork");
 		break;
 	}
-	if (grant_is_due(&s->grant, r->config.store_window_bytes))
-		due_add(r, s, DUE_CREDIT);
+	if (relay_grant_is_due(&s->grant, r->config.store_window_bytes))
+		relay_due_add(r, s, DUE_CREDIT);
 }
 
 static void on_applied(struct relay *r, struct relay_store *s, uint64_t seq)
@@ -152,12 +154,12 @@ static void on_applied(struct relay *r, struct relay_store *s, uint64_t seq)
 		return;
 	if (seq > s->applied_seq)
 		s->applied_seq = seq;
-	due_add(r, s, DUE_HQ_APPLIED);
+	relay_due_add(r, s, DUE_HQ_APPLIED);
 }
 
-int on_store_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx)
+int relay_on_store_event(struct relay *r, const struct relay_event *ev, struct relay_effects *fx)
 {
-	struct relay_store *s = table_find(r, ev->node, ev->incarnation);
+	struct relay_store *s = relay_table_find(r, ev->node, ev->incarnation);
 
 	if (s == NULL)
 		return ERR_UNKNOWN_NODE;
@@ -165,11 +167,11 @@ int on_store_event(struct relay *r, const struct relay_event *ev, struct relay_e
 	if (ev->kind == RELAY_STORE_HELLO)
 		return on_hello(r, s, ev, fx);
 	if (ev->kind == RELAY_STORE_GONE) {
-		store_go_offline(s);
+		relay_store_go_offline(s);
 		return 0;
 	}
 	if (s->link == RELAY_STORE_OFFLINE) {
-		effect_refuse(fx, s, RELAY_TO_STORE, 0, "hello_first");
+		relay_effect_refuse(fx, s, RELAY_TO_STORE, 0, "hello_first");
 		return ERR_STATE;
 	}
 	if (s->link == RELAY_STORE_WAITING)
@@ -180,10 +182,10 @@ int on_store_event(struct relay *r, const struct relay_event *ev, struct relay_e
 		on_applied(r, s, ev->seq);
 	} else if (ev->kind == RELAY_STORE_PULL) {
 		if (sync_out_pull(&s->down_out, ev->seq))
-			queue_push(r, QUEUE_DOWN, s);
+			relay_queue_push(r, QUEUE_DOWN, s);
 	} else if (ev->kind == RELAY_STORE_CREDIT) {
 		sync_window_credit(&s->window, ev->window_bytes);
-		queue_push(r, QUEUE_DOWN, s);
+		relay_queue_push(r, QUEUE_DOWN, s);
 	}
 	return 0;
 }

@@ -10,7 +10,7 @@ static uint32_t slot_of(const struct relay *r, int32_t node, uint32_t incarnatio
 	return (uint32_t)(h >> 32) & (r->n_slots - 1);
 }
 
-struct relay_store *table_find(const struct relay *r, int32_t node, uint32_t incarnation)
+struct relay_store *relay_table_find(const struct relay *r, int32_t node, uint32_t incarnation)
 {
 	uint32_t i;
 
@@ -24,7 +24,7 @@ struct relay_store *table_find(const struct relay *r, int32_t node, uint32_t inc
 }
 
 /* A new store, all zero but its name; NULL when the table is full. */
-struct relay_store *table_add(struct relay *r, int32_t node, uint32_t incarnation)
+struct relay_store *relay_table_add(struct relay *r, int32_t node, uint32_t incarnation)
 {
 	uint32_t i = slot_of(r, node, incarnation);
 	struct relay_store *s;
@@ -41,7 +41,7 @@ struct relay_store *table_add(struct relay *r, int32_t node, uint32_t incarnatio
 	return s;
 }
 
-void queue_push(struct relay *r, enum relay_queue q, struct relay_store *s)
+void relay_queue_push(struct relay *r, enum relay_queue q, struct relay_store *s)
 {
 	struct queue *l = &r->queues[q];
 	uint32_t i = (uint32_t)(s - r->stores);
@@ -57,14 +57,14 @@ void queue_push(struct relay *r, enum relay_queue q, struct relay_store *s)
 	l->tail = i;
 }
 
-struct relay_store *queue_head(const struct relay *r, enum relay_queue q)
+struct relay_store *relay_queue_head(const struct relay *r, enum relay_queue q)
 {
 	return r->queues[q].head == NO_STORE ? NULL : &r->stores[r->queues[q].head];
 }
 
-struct relay_store *queue_pop(struct relay *r, enum relay_queue q)
+struct relay_store *relay_queue_pop(struct relay *r, enum relay_queue q)
 {
-	struct relay_store *s = queue_head(r, q);
+	struct relay_store *s = relay_queue_head(r, q);
 
 	if (s == NULL)
 		return NULL;

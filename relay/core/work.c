@@ -24,7 +24,7 @@ static bool can_send_down(const struct relay_store *s)
 static void send_batch(struct relay *r, const struct relay_store *s, enum relay_peer to,
 		       uint64_t from_seq, struct relay_effects *fx)
 {
-	struct relay_effect *e = effect_add(fx, RELAY_DO_SEND, s);
+	struct relay_effect *e = relay_effect_add(fx, RELAY_DO_SEND, s);
 
 	e->to = to;
 	e->direction = to == RELAY_TO_HQ ? UP : DOWN;
@@ -40,7 +40,7 @@ static bool send_up(struct relay *r, struct relay_effects *fx)
 
 	if (!can_send_up(r))
 		return false;
-	while ((s = queue_pop(r, QUEUE_UP)) != NULL) {
+	while ((s = relay_queue_pop(r, QUEUE_UP)) != NULL) {
 		uint64_t from = sync_out_next(&s->up_out);
 
 		if (from != 0) {
@@ -56,7 +56,7 @@ static bool send_down(struct relay *r, struct relay_effects *fx)
 {
 	struct relay_store *s;
 
-	while ((s = queue_pop(r, QUEUE_DOWN)) != NULL) {
+	while ((s = relay_queue_pop(r, QUEUE_DOWN)) != NULL) {
 		uint64_t from = sync_out_next(&s->down_out);
 
 		if (from != 0 && can_send_down(s)) {
@@ -82,45 +82,45 @@ static void send_next(struct relay *r, struct relay_effects *fx)
 	}
 }
 
-void on_sent(struct relay *r, const struct relay_event *ev)
+void relay_on_sent(struct relay *r, const struct relay_event *ev)
 {
-	struct relay_store *s = table_find(r, ev->node, ev->incarnation);
+	struct relay_store *s = relay_table_find(r, ev->node, ev->incarnation);
 
 	assert(r->is_sending && s != NULL);
 	r->is_sending = false;
 	if (ev->sent.to == RELAY_TO_HQ) {
 		r->hq_window.used += ev->sent.bytes;
 		sync_out_sent(&s->up_out, ev->sent.last_seq);
-		queue_push(r, QUEUE_UP, s); /* behind all others: R5 */
+		relay_queue_push(r, QUEUE_UP, s); /* behind all others: R5 */
 	} else {
 		s->window.used += ev->sent.bytes;
 		sync_out_sent(&s->down_out, ev->sent.last_seq);
-		queue_push(r, QUEUE_DOWN, s);
+		relay_queue_push(r, QUEUE_DOWN, s);
 	}
 }
 
-void on_blocked(struct relay *r, const struct relay_event *ev)
+void relay_on_blocked(struct relay *r, const struct relay_event *ev)
 {
-	struct relay_store *s = table_find(r, ev->node, ev->incarnation);
+	struct relay_store *s = relay_table_find(r, ev->node, ev->incarnation);
 
 	assert(r->is_sending && s != NULL);
 	r->is_sending = false;
 	if (ev->sent.to == RELAY_TO_HQ) {
 		r->hq_is_blocked = true;
-		queue_push(r, QUEUE_UP, s);
+		relay_queue_push(r, QUEUE_UP, s);
 	} else {
 		s->is_blocked = true;
 	}
 }
 
-void on_writable(struct relay *r)
+void relay_on_writable(struct relay *r)
 {
 	r->hq_is_blocked = false;
 	for (uint32_t i = 0; i < r->n_stores; i++) {
 		if (!r->stores[i].is_blocked)
 			continue;
 		r->stores[i].is_blocked = false;
-		queue_push(r, QUEUE_DOWN, &r->stores[i]);
+		relay_queue_push(r, QUEUE_DOWN, &r->stores[i]);
 	}
 }
 
@@ -131,25 +131,25 @@ static void tell_store(struct relay *r, struct relay_store *s, struct relay_effe
 	struct relay_effect *e;
 
 	if ((s->due & DUE_WELCOME) != 0) {
-		e = effect_add(fx, RELAY_DO_WELCOME, s);
+		e = relay_effect_add(fx, RELAY_DO_WELCOME, s);
 		e->at = s->up_in.durable;
 		e->total = s->grant.total;
 		s->due &= ~(unsigned)(DUE_ACK | DUE_BOOKED); /* it says both */
-		queue_push(r, QUEUE_DOWN, s);
+		relay_queue_push(r, QUEUE_DOWN, s);
 	}
 	if ((s->due & DUE_ACK) != 0) {
-		e = effect_add(fx, RELAY_DO_ACK, s);
+		e = relay_effect_add(fx, RELAY_DO_ACK, s);
 		e->direction = UP;
 		e->stage = TRIB__V1__STAGE__RELAYED;
 		e->at.seq = s->up_in.durable.seq; /* R2 */
 	}
 	if ((s->due & DUE_BOOKED) != 0)
-		effect_add(fx, RELAY_DO_PASS_BOOKED, s);
+		relay_effect_add(fx, RELAY_DO_PASS_BOOKED, s);
 	if ((s->due & DUE_CREDIT) != 0)
-		effect_add(fx, RELAY_DO_CREDIT, s)->total =
-			grant_renew(&s->grant, r->config.store_window_bytes);
+		relay_effect_add(fx, RELAY_DO_CREDIT, s)->total =
+			relay_grant_renew(&s->grant, r->config.store_window_bytes);
 	if ((s->due & DUE_PULL) != 0) {
-		e = effect_add(fx, RELAY_DO_PULL, s);
+		e = relay_effect_add(fx, RELAY_DO_PULL, s);
 		e->direction = UP;
 		e->at.seq = s->up_in.accepted.seq + 1;
 	}
@@ -161,21 +161,21 @@ static void tell_hq(struct relay_store *s, struct relay_effects *fx)
 	struct relay_effect *e;
 
 	if ((s->due & DUE_HQ_RELAYED) != 0) {
-		e = effect_add(fx, RELAY_DO_ACK, s);
+		e = relay_effect_add(fx, RELAY_DO_ACK, s);
 		e->to = RELAY_TO_HQ;
 		e->direction = DOWN;
 		e->stage = TRIB__V1__STAGE__RELAYED;
 		e->at.seq = s->down_in.durable.seq; /* R2 */
 	}
 	if ((s->due & DUE_HQ_APPLIED) != 0 && s->applied_seq > 0) {
-		e = effect_add(fx, RELAY_DO_ACK, s);
+		e = relay_effect_add(fx, RELAY_DO_ACK, s);
 		e->to = RELAY_TO_HQ;
 		e->direction = DOWN;
 		e->stage = TRIB__V1__STAGE__APPLIED;
 		e->at.seq = s->applied_seq;
 	}
 	if ((s->due & DUE_HQ_PULL) != 0) {
-		e = effect_add(fx, RELAY_DO_PULL, s);
+		e = relay_effect_add(fx, RELAY_DO_PULL, s);
 		e->to = RELAY_TO_HQ;
 		e->direction = DOWN;
 		e->at.seq = s->down_in.accepted.seq + 1;
@@ -187,9 +187,9 @@ static void work_stores(struct relay *r, uint64_t now_ms, struct relay_effects *
 {
 	struct relay_store *s;
 
-	while ((s = queue_head(r, QUEUE_DUE)) != NULL && s->due_ms <= now_ms &&
+	while ((s = relay_queue_head(r, QUEUE_DUE)) != NULL && s->due_ms <= now_ms &&
 	       effects_have_room(fx)) {
-		queue_pop(r, QUEUE_DUE);
+		relay_queue_pop(r, QUEUE_DUE);
 		if ((s->due & DUE_TO_STORE) == 0)
 			continue;
 		tell_store(r, s, fx);
@@ -204,41 +204,41 @@ static void work_hq(struct relay *r, uint64_t now_ms, struct relay_effects *fx)
 
 	if (r->hq != RELAY_HQ_OPEN)
 		return;
-	if (grant_is_due(&r->hq_grant, r->config.hq_window_bytes) && effects_have_room(fx)) {
-		e = effect_add(fx, RELAY_DO_CREDIT, NULL);
+	if (relay_grant_is_due(&r->hq_grant, r->config.hq_window_bytes) && effects_have_room(fx)) {
+		e = relay_effect_add(fx, RELAY_DO_CREDIT, NULL);
 		e->to = RELAY_TO_HQ;
-		e->total = grant_renew(&r->hq_grant, r->config.hq_window_bytes);
+		e->total = relay_grant_renew(&r->hq_grant, r->config.hq_window_bytes);
 	}
-	while (effects_have_room(fx) && (s = queue_pop(r, QUEUE_PRESENT)) != NULL) {
-		e = effect_add(fx, RELAY_DO_PRESENT, s);
+	while (effects_have_room(fx) && (s = relay_queue_pop(r, QUEUE_PRESENT)) != NULL) {
+		e = relay_effect_add(fx, RELAY_DO_PRESENT, s);
 		e->to = RELAY_TO_HQ;
 		e->at = s->up_in.durable;
 		e->down = s->down_in.durable;
 	}
-	while ((s = queue_head(r, QUEUE_HQ_DUE)) != NULL && s->hq_due_ms <= now_ms &&
+	while ((s = relay_queue_head(r, QUEUE_HQ_DUE)) != NULL && s->hq_due_ms <= now_ms &&
 	       effects_have_room(fx)) {
-		queue_pop(r, QUEUE_HQ_DUE);
+		relay_queue_pop(r, QUEUE_HQ_DUE);
 		tell_hq(s, fx);
 		s->hq_due_ms = now_ms + RELAY_ACK_INTERVAL_MS; /* R4 */
 	}
 }
 
-void work(struct relay *r, uint64_t now_ms, struct relay_effects *fx)
+void relay_work(struct relay *r, uint64_t now_ms, struct relay_effects *fx)
 {
 	work_stores(r, now_ms, fx);
 	work_hq(r, now_ms, fx);
-	sweep(r, now_ms, fx);
+	relay_sweep(r, now_ms, fx);
 	if (effects_have_room(fx))
 		send_next(r, fx);
 }
 
 /* Whether a TICK would send something at once. */
-bool work_is_ready(const struct relay *r)
+bool relay_work_is_ready(const struct relay *r)
 {
-	if (r->hq == RELAY_HQ_OPEN && (queue_head(r, QUEUE_PRESENT) != NULL ||
-				       grant_is_due(&r->hq_grant, r->config.hq_window_bytes)))
+	if (r->hq == RELAY_HQ_OPEN && (relay_queue_head(r, QUEUE_PRESENT) != NULL ||
+				       relay_grant_is_due(&r->hq_grant, r->config.hq_window_bytes)))
 		return true;
-	if (queue_head(r, QUEUE_UP) != NULL && can_send_up(r))
+	if (relay_queue_head(r, QUEUE_UP) != NULL && can_send_up(r))
 		return true;
-	return queue_head(r, QUEUE_DOWN) != NULL;
+	return relay_queue_head(r, QUEUE_DOWN) != NULL;
 }

@@ -118,7 +118,8 @@ int relayd_step(struct relayd *d, struct relay_event *ev, const struct step_inpu
 	return err;
 }
 
-/* A rolled back transaction: what the streams' bounds are on disk. */
+/* A rolled back transaction: what the streams' bounds are on disk. A store that became known in it
+ * is written once more. */
 static void reload_streams(struct relayd *d)
 {
 	for (size_t i = 0; i < d->peers.n; i++) {
@@ -128,6 +129,8 @@ static void reload_streams(struct relayd *d)
 				  p->up_seed, &p->up);
 		spool_stream_load(d->spool, TRIB__V1__DIRECTION__DOWN, p->node, p->incarnation,
 				  p->down_seed, &p->down);
+		spool_add_store(d->spool, p->node, p->incarnation, p->certificate,
+				p->certificate_len);
 	}
 }
 
