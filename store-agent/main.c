@@ -36,7 +36,7 @@ static const struct config_key config_keys[] = {
 	{ "store", "relay", CONFIG_ENDPOINT, NULL, false, 0, 0,
 	  "the relay, where it is not the one told at enrolment" },
 	{ "store", "http_listen", CONFIG_ENDPOINT, "127.0.0.1:7311", false, 0, 0,
-	  "where the tills call; port 0: see endpoints.json in data_dir" },
+	  "where the tills call, on this box; port 0: see endpoints.json in data_dir" },
 };
 #define N_CONFIG_KEYS (sizeof(config_keys) / sizeof(config_keys[0]))
 
@@ -118,6 +118,21 @@ static const char *relay_endpoint(const struct config *c, char storage[300])
 	return storage;
 }
 
+/* Tokens and card numbers travel in the clear: only within the box. */
+static int is_loopback(const struct config *c)
+{
+	struct endpoint e;
+
+	config_endpoint(c, "store", "http_listen", &e);
+	if (strncmp(e.host, "127.", 4) == 0 || strcmp(e.host, "::1") == 0)
+		return 1;
+	fprintf(stderr,
+		"trib-store: http_listen must be a loopback address (127.0.0.1 or ::1), not %s: "
+		"listening on a network needs TLS, which this version does not offer\n",
+		e.host);
+	return 0;
+}
+
 static int serve(const struct config *c)
 {
 	static struct store store; /* large, and must not move */
@@ -127,7 +142,7 @@ static int serve(const struct config *c)
 	struct endpoint listen;
 
 	config_endpoint(c, "store", "http_listen", &listen);
-	options.listen_host = strcmp(listen.host, "*") == 0 ? "0.0.0.0" : listen.host;
+	options.listen_host = listen.host;
 	options.listen_port = listen.port;
 	options.relay = relay_endpoint(c, relay);
 	signal(SIGPIPE, SIG_IGN);
@@ -188,7 +203,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "trib-store: %s\n", err);
 		return 2;
 	}
-	if (words_are(&a, "config", "check"))
+	if (!is_loopback(c))
+		status = 2;
+	else if (words_are(&a, "config", "check"))
 		puts("ok");
 	else
 		status = words_are(&a, "enroll", NULL) ? enroll(c, &a) : serve(c);

@@ -214,7 +214,10 @@ struct agent_effect {
 			uint64_t seq;
 			uint64_t credit_total;
 		} down_ack;
-		uint64_t pull_from;
+		struct {
+			uint64_t from_seq;
+			uint64_t credit_total; /* what was dropped no longer fills the window */
+		} down_pull;
 		const char *why; /* RESTART_LINK */
 		struct {
 			enum agent_alarm what;

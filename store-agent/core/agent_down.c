@@ -30,7 +30,9 @@ static void on_verdict(struct agent *a, enum sync_verdict v, const struct sync_b
 		ack(a, out);
 		break;
 	case SYNC_GAP:
-		agent_effect_add(out, AGENT_DOWN_PULL)->pull_from = j->pull_from;
+		e = agent_effect_add(out, AGENT_DOWN_PULL);
+		e->down_pull.from_seq = j->pull_from;
+		e->down_pull.credit_total = a->down_bytes + AGENT_DOWN_WINDOW_BYTES;
 		break;
 	case SYNC_COMPARE:
 		agent_effect_add(out, AGENT_DOWN_COMPARE)->compare_seq = j->compare_seq;

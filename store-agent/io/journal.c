@@ -210,7 +210,8 @@ static int set_up(struct journal *j, const char *dir, char *err)
 		snprintf(err, JOURNAL_ERROR_BYTES, "the data directory's name is too long");
 		return ERR_INVALID;
 	}
-	r = sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	r = sqlite3_open_v2(path, &j->db,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (r != SQLITE_OK) {
 		snprintf(err, JOURNAL_ERROR_BYTES, "cannot open %.400s: %s", path,
 			 sqlite3_errmsg(j->db));

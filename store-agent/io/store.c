@@ -60,7 +60,7 @@ static void run_effect(struct store *s, const struct agent_effect *e)
 		uplink_down_ack(s, e->down_ack.seq, e->down_ack.credit_total);
 		break;
 	case AGENT_DOWN_PULL:
-		uplink_down_pull(s, e->pull_from);
+		uplink_down_pull(s, e->down_pull.from_seq, e->down_pull.credit_total);
 		break;
 	case AGENT_HEARTBEAT:
 		uplink_heartbeat(s);
@@ -137,8 +137,7 @@ static void arm_tick(struct store *s)
 static void keep_acks(struct store *s)
 {
 	uplink_keep(s);
-	if (journal_has_writes(s->journal) && turn_commit(s) < 0)
-		uplink_forget_kept(s);
+	(void)!turn_commit(s); /* a full disk: again later */
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)

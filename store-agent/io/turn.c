@@ -150,9 +150,11 @@ int turn_commit(struct store *s)
 	FAULT_POINT("store.before_commit");
 	r = journal_commit(s->journal);
 	FAULT_POINT("store.after_commit");
-	if (r < 0)
+	if (r < 0) {
+		uplink_forget_kept(s);
 		log_event(LOG_LEVEL_CRITICAL, "disk_full", "seq=%llu",
 			  (unsigned long long)s->agent->durable.seq);
+	}
 	return r;
 }
 
@@ -162,10 +164,8 @@ void turn_end(struct store *s)
 
 	if (s->agent->n_pending == 0 && !journal_has_writes(s->journal))
 		return;
-	if (turn_commit(s) < 0) {
+	if (turn_commit(s) < 0)
 		ev.kind = AGENT_ROLLED_BACK;
-		uplink_forget_kept(s);
-	}
 	s->turn.is_broken = false;
 	(void)store_step(s, &ev);
 }

@@ -198,10 +198,21 @@ bool uplink_pump(struct store *s)
 	return u->has_send;
 }
 
+static void send_credit(struct store *s, uint64_t total)
+{
+	Trib__V1__Credit c = TRIB__V1__CREDIT__INIT;
+	Trib__V1__Envelope e;
+
+	c.total_bytes = total;
+	envelope_init(&e);
+	e.body_case = TRIB__V1__ENVELOPE__BODY_CREDIT;
+	e.credit = &c;
+	uplink_send(s, &e);
+}
+
 void uplink_down_ack(struct store *s, uint64_t seq, uint64_t credit_total)
 {
 	Trib__V1__Ack a = TRIB__V1__ACK__INIT;
-	Trib__V1__Credit c = TRIB__V1__CREDIT__INIT;
 	Trib__V1__Stream stream;
 	Trib__V1__Envelope e;
 
@@ -213,13 +224,10 @@ void uplink_down_ack(struct store *s, uint64_t seq, uint64_t credit_total)
 	e.body_case = TRIB__V1__ENVELOPE__BODY_ACK;
 	e.ack = &a;
 	uplink_send(s, &e);
-	c.total_bytes = credit_total;
-	e.body_case = TRIB__V1__ENVELOPE__BODY_CREDIT;
-	e.credit = &c;
-	uplink_send(s, &e);
+	send_credit(s, credit_total);
 }
 
-void uplink_down_pull(struct store *s, uint64_t from_seq)
+void uplink_down_pull(struct store *s, uint64_t from_seq, uint64_t credit_total)
 {
 	Trib__V1__Pull p = TRIB__V1__PULL__INIT;
 	Trib__V1__Stream stream;
@@ -232,6 +240,7 @@ void uplink_down_pull(struct store *s, uint64_t from_seq)
 	e.body_case = TRIB__V1__ENVELOPE__BODY_PULL;
 	e.pull = &p;
 	uplink_send(s, &e);
+	send_credit(s, credit_total);
 }
 
 static void on_up(void *ctx)

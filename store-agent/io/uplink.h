@@ -63,7 +63,7 @@ void uplink_hello(struct store *s);
 void uplink_heartbeat(struct store *s);
 void uplink_keep_booked(struct store *s);
 void uplink_down_ack(struct store *s, uint64_t seq, uint64_t credit_total);
-void uplink_down_pull(struct store *s, uint64_t from_seq);
+void uplink_down_pull(struct store *s, uint64_t from_seq, uint64_t credit_total);
 void uplink_down_compare(struct store *s, uint64_t seq);
 void uplink_down_persist(struct store *s, size_t skip);
 

@@ -1,6 +1,5 @@
 #include "verify.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "answer.h"
@@ -10,10 +9,6 @@
 #include "store.h"
 
 #define STEP_ENTRIES 2000
-
-struct verify_run {
-	struct journal_verify *journal; /* owned */
-};
 
 static void reply_all(struct store *s, const struct text *t)
 {
@@ -43,9 +38,7 @@ static void conclude(struct store *s)
 	uint64_t entries;
 	size_t n;
 
-	n = journal_verify_finish(v->run->journal, VERIFY_MAX_DIFFERENCES, put_difference, &list,
-				  &entries);
-	free(v->run);
+	n = journal_verify_finish(v->run, VERIFY_MAX_DIFFERENCES, put_difference, &list, &entries);
 	v->run = NULL;
 	text_raw(&t, "{");
 	text_key_int(&t, "entries", (int64_t)entries);
@@ -67,7 +60,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	if (journal_has_writes(s->journal)) /* not amid a turn */
 		turn_end(s);
-	if (journal_verify_step(s->verify.run->journal, STEP_ENTRIES))
+	if (journal_verify_step(s->verify.run, STEP_ENTRIES))
 		conclude(s);
 	else
 		ev_timer_start(loop, w);
@@ -91,10 +84,7 @@ void verify_request(struct store *s, struct http_request *http)
 	if (v->run != NULL)
 		return;
 	turn_end(s);
-	v->run = calloc(1, sizeof(*v->run));
-	if (v->run == NULL)
-		abort();
-	v->run->journal = journal_verify_start(s->journal, &s->identity.agent);
+	v->run = journal_verify_start(s->journal, &s->identity.agent);
 	ev_timer_start(s->loop, &v->timer);
 }
 
@@ -103,8 +93,6 @@ void verify_finish(struct store *s)
 	struct verify *v = &s->verify;
 
 	ev_timer_stop(s->loop, &v->timer);
-	if (v->run != NULL)
-		journal_verify_cancel(v->run->journal);
-	free(v->run);
+	journal_verify_cancel(v->run);
 	v->run = NULL;
 }

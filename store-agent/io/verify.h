@@ -19,10 +19,10 @@
 
 struct http_request;
 struct store;
-struct verify_run;
+struct journal_verify;
 
 struct verify {
-	struct verify_run *run; /* owned; NULL: none under way */
+	struct journal_verify *run; /* owned; NULL: none under way */
 	ev_timer timer;
 	size_t n_waiting;
 	struct http_request *waiting[VERIFY_MAX_WAITING];

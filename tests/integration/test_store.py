@@ -434,6 +434,13 @@ class Process(unittest.TestCase):
             self.assertEqual(status, 2)
             self.assertIn(f"{path}:3: 'data_dir'", errors)
 
+    def test_only_the_box_itself_may_call(self):
+        for host in ("*", "0.0.0.0", "192.168.1.2", "[::]"):
+            path = self.write_config(f"[store]\ndata_dir = a\nhttp_listen = {host}:7311\n")
+            status, _, errors = self.run_store("config", "check", "--config", path)
+            self.assertEqual(status, 2, host)
+            self.assertIn("loopback", errors)
+
     def test_command_line(self):
         self.assertEqual(self.run_store("--help")[0], 0)
         self.assertIn("trib-store ", self.run_store("--version")[1])

@@ -365,7 +365,7 @@ static void a_gap_in_the_down_log_is_pulled(void **state)
 	go_online(s);
 	ev = down_event(&d, &at, "five");
 	assert_int_equal(shop_step(s, &ev), 0);
-	assert_int_equal(shop_effect(s, AGENT_DOWN_PULL)->pull_from, 1);
+	assert_int_equal(shop_effect(s, AGENT_DOWN_PULL)->down_pull.from_seq, 1);
 }
 
 static void an_altered_down_message_cuts_the_link(void **state)
