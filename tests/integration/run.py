@@ -3,8 +3,8 @@
 
 usage: run.py [--list] [NAME...]
 
-A NAME is part of a test's id, such as test_chain or test_replay.Replay.test_quiet. Without names
-all run. The last line is `N passed, N failed` or `N passed, N failed, N skipped`.
+A NAME is a part of a test's id between dots, or several: test_chain, History,
+test_replay.History.test_quiet. Without names all run. The last line is `N passed, N failed` or `N passed, N failed, N skipped`.
 """
 
 import faulthandler
@@ -105,11 +105,15 @@ def all_tests(suite):
 def choose(names):
     """The tests that the names select; exits with 2 where a name selects none."""
     tests = list(all_tests(unittest.TestLoader().discover(HERE, "test_*.py", HERE)))
+
+    def is_called(test, name):
+        return f".{name}." in f".{test.id()}."
+
     for name in names:
-        if not any(name in test.id() for test in tests):
+        if not any(is_called(test, name) for test in tests):
             print(f"run.py: no test is called {name}", file=sys.stderr)
             sys.exit(2)
-    return [t for t in tests if not names or any(name in t.id() for name in names)]
+    return [t for t in tests if not names or any(is_called(t, name) for name in names)]
 
 
 def main():
