@@ -217,7 +217,8 @@ static int print_result(struct check_run *c, json_t *result)
 	text = json_dumps(result, JSON_COMPACT);
 	if (text == NULL)
 		pg_die(NULL, "result");
-	puts(text);
+	if (puts(text) < 0 || fflush(stdout) != 0)
+		pg_die(NULL, "result");
 	free(text);
 	json_decref(result);
 	return c->n_differences > 0 ? EXIT_DIFFERENT : 0;

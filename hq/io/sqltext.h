@@ -17,7 +17,8 @@ struct sqltext { /* zero is empty; data is NUL-terminated once anything was adde
 };
 
 void sqltext_add(struct sqltext *t, const char *s);
-void sqltext_addf(struct sqltext *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sqltext_addf(struct sqltext *t, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), nonnull(2)));
 
 /* One bytea as \x… */
 void sqltext_add_hex(struct sqltext *t, const void *data, size_t len);

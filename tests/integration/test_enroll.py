@@ -1,6 +1,7 @@
 """Enrolment: which codes are refused and how, and that a lost reply does not burn a code."""
 
 import os
+import signal
 import subprocess
 import unittest
 
@@ -25,6 +26,12 @@ class Enrolment(unittest.TestCase):
                               {"region": region, "reason": "test"})
         self.assertEqual(got, status, answer)
         return answer
+
+    def wait_for_relay(self):
+        """Wait until the relay has found HQ again."""
+        hq = self.chain.hq()
+        wait_until(lambda: http(f"{hq['url']}/v1/regions/1", "GET",
+                                hq["token"])[2]["state"] == "online", 60, "the relay's link")
 
     def start_box(self, store, answer, code=None):
         """A box that enrols, running."""
@@ -94,14 +101,18 @@ class Enrolment(unittest.TestCase):
             self.chain.start(self.chain.hq())
         finally:
             del os.environ["TRIB_FAULT"]
+        self.wait_for_relay()
         box = self.start_box("0154", answer)
         try:
             wait_until(lambda: self.chain.process("hq").pid is None, 30, "HQ's death after commit")
+            box.send_signal(signal.SIGSTOP)  # it is not to hear that HQ is away
             used = self.chain.sql("select used_at is not null from trib.enroll_code"
                                   " where store = (select store from trib.store"
                                   " where code = '0154')")
             self.assertEqual(used, [["t"]])
             self.chain.start(self.chain.hq())
+            self.wait_for_relay()
+            box.send_signal(signal.SIGCONT)
             output, _ = box.communicate(timeout=60)
         finally:
             if box.poll() is None:
