@@ -288,24 +288,26 @@ class History(unittest.TestCase):
         with Chain(stores=12, regions=3) as chain:
             running = chain.start_replay(HISTORY, "--rows", str(ROWS), "--rate", "400")
 
-            def booked():
-                return int(chain.sql("select coalesce(sum(booked_seq), 0) "
-                                     "from book.store_status")[0][0])
+            others = [s for s in chain.stores() if s["store"] != "0102"]
+
+            def stored():
+                return sum(chain.health(store)["seq"]["stored"] for store in others)
 
             def wait_further(n):
-                aim = booked() + n
-                wait_until(lambda: booked() >= aim or running.poll() is not None, 120,
+                aim = stored() + n
+                wait_until(lambda: stored() >= aim or running.poll() is not None, 120,
                            "the replay goes on, which")
                 self.assertIsNone(running.poll(), "the replay ended too early")
 
             for node in (chain.store("0102"), chain.relay(2), chain.hq()):
                 wait_further(300)
                 chain.kill(node)
+                wait_further(300)
                 chain.start(node)
             wait_further(300)
             region = chain.relay(3)
             chain.cut(region)
-            wait_further(300)
+            wait_further(600)
             chain.heal(region)
             summary = chain.finish_replay(running)
             self.assertGreater(summary["retries"], 0)
