@@ -89,9 +89,6 @@ static pid_t spawn(const struct hqd *h, const char *store, int *ret_fd)
 
 static void child_free(struct child *c)
 {
-	n_children--;
-	if (c->is_books)
-		is_books_running = false;
 	free(c->text);
 	free(c->call);
 	free(c);
@@ -112,13 +109,14 @@ static void on_reap(struct ev_loop *loop, ev_timer *w, int revents)
 static void answer(struct child *c)
 {
 	json_t *result = c->len > 0 ? json_loadb(c->text, c->len, 0, NULL) : NULL;
+	bool is_whole = json_is_object(result);
 
-	if (json_is_object(result)) {
-		api_reply(c->call->req, 200, result);
-		return;
-	}
 	json_decref(result);
-	api_reply_failed(c->call->req, ERR_IO, "the check did not end; its log line says why");
+	if (is_whole)
+		http_reply(c->call->req, 200, c->text, c->len);
+	else
+		api_reply_failed(c->call->req, ERR_IO,
+				 "the check did not end; its log line says why");
 }
 
 static void on_output(struct ev_loop *loop, ev_io *w, int revents)
@@ -142,6 +140,9 @@ static void on_output(struct ev_loop *loop, ev_io *w, int revents)
 	}
 	ev_io_stop(loop, w);
 	close(w->fd);
+	n_children--; /* it is at its end: who hears the answer may ask for the next at once */
+	if (c->is_books)
+		is_books_running = false;
 	answer(c);
 	ev_timer_start(loop, &c->reap);
 }

@@ -214,7 +214,7 @@ static int print_result(struct check_run *c, json_t *result)
 	char *text;
 
 	json_object_set(result, "differences", c->differences);
-	text = json_dumps(result, JSON_COMPACT);
+	text = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	if (text == NULL)
 		pg_die(NULL, "result");
 	if (puts(text) < 0 || fflush(stdout) != 0)
