@@ -7,6 +7,9 @@ import unittest
 from harness import Chain
 
 CARD = "6001000100010001"
+# Node numbers are given in the order of enrolment, which is no particular one.
+FIRST, SECOND = (f"(select store from trib.store where code = '{code}')" for code in
+                 ("0101", "0102"))
 
 
 def answer_in(output):
@@ -84,7 +87,8 @@ class Books(unittest.TestCase):
         self.assertEqual(result["accounts"], 7)
 
     def test_a_fen_in_a_holding_is_found(self):
-        where = "where node = 1 and unit = 1 and principal = 50000 - 1200 - 1207 - 1214 + 200"
+        where = (f"where node = {FIRST} and unit = 1"
+                 " and principal = 50000 - 1200 - 1207 - 1214 + 200")
         undo = where.replace("principal = 50000", "principal = 1 + 50000")
         found = self.assert_found(f"update trib.holding set principal = principal + 1 {where}",
                                   f"update trib.holding set principal = principal - 1 {undo}",
@@ -92,19 +96,19 @@ class Books(unittest.TestCase):
         self.assertEqual((found["expected"], found["found"]), ("P46579 B0", "P46580 B0"))
 
     def test_a_fen_in_a_posting_is_found(self):
-        where = "where store = 1 and ledger_account = 7"
+        where = f"where store = {FIRST} and ledger_account = 7"
         self.assert_found(f"update trib.posting set credit = credit + 1 {where}",
                           f"update trib.posting set credit = credit - 1 {where}",
                           "posting", "store 0101", "revenue", "money")
 
     def test_a_fen_in_a_day_total_is_found(self):
-        where = "where store = 2 and kind = 2 and tender = 5 and unit = 1"
+        where = f"where store = {SECOND} and kind = 2 and tender = 5 and unit = 1"
         self.assert_found(f"update trib.day_total set amount = amount - 1 {where}",
                           f"update trib.day_total set amount = amount + 1 {where}",
                           "day_total", "store 0102", "top_up", "wechat", "money")
 
     def test_a_fen_in_a_journal_row_is_found(self):
-        where = "where store = 1 and order_no = 's2-1'"
+        where = f"where store = {FIRST} and order_no = 's2-1'"
         found = self.assert_found(f"update trib.journal set amount = amount + 1 {where}",
                                   f"update trib.journal set amount = amount - 1 {where}",
                                   "journal", "store 0101", "amount")
@@ -116,7 +120,7 @@ class Books(unittest.TestCase):
                           "receipt", "store 0101", "refunded")
 
     def test_a_point_owed_is_found(self):
-        where = "where home_store = 2"
+        where = f"where home_store = {SECOND}"
         self.chain.sql(f"update trib.account set points_owed = 1 {where}")
         try:
             status, result = self.check()
@@ -127,7 +131,8 @@ class Books(unittest.TestCase):
 
     def test_a_bit_in_an_entrys_bytes_is_found(self):
         change = ("update trib.journal set bytes = set_byte(bytes, length(bytes) - 1,"
-                  " get_byte(bytes, length(bytes) - 1) # 1) where store = 1 and order_no = 's3-0'")
+                  " get_byte(bytes, length(bytes) - 1) # 1)"
+                  f" where store = {FIRST} and order_no = 's3-0'")
         self.chain.sql(change)
         try:
             status, result = self.check()
@@ -142,8 +147,8 @@ class Books(unittest.TestCase):
 
     def test_a_deleted_entry_is_found(self):
         self.chain.sql("create table trib.kept as select * from trib.journal"
-                       " where store = 2 and seq = 2")
-        self.chain.sql("delete from trib.journal where store = 2 and seq = 2")
+                       f" where store = {SECOND} and seq = 2")
+        self.chain.sql(f"delete from trib.journal where store = {SECOND} and seq = 2")
         try:
             status, result = self.check()
         finally:
@@ -156,14 +161,14 @@ class Books(unittest.TestCase):
 
     def test_a_forged_signed_head_is_found(self):
         change = ("update trib.signed_head set signed = set_byte(signed, length(signed) - 1,"
-                  " get_byte(signed, length(signed) - 1) # 1) where store = 2 and seq ="
-                  " (select max(seq) from trib.signed_head where store = 2)")
+                  f" get_byte(signed, length(signed) - 1) # 1) where store = {SECOND} and seq ="
+                  f" (select max(seq) from trib.signed_head where store = {SECOND})")
         found = self.assert_found(change, change, "signature", "store 0102")
         self.assertEqual(found["found"], "a signature that does not hold")
 
     def test_a_changed_down_message_is_found(self):
         change = ("update trib.down_log set head = set_byte(head, 0, get_byte(head, 0) # 1)"
-                  " where store = 1 and seq = 1")
+                  f" where store = {FIRST} and seq = 1")
         self.assert_found(change, change, "down_log", "store 0101", "head")
 
     def test_a_journal_is_verified_alone(self):
