@@ -57,19 +57,38 @@ def store_codes(stores, regions):
 
 
 def run_program(argv, env=None, timeout=120):
-    """Run a program to its end; returns its output. ChainError with what it said if it failed."""
+    """Run a program to its end; returns its output. ChainError with what it said if it failed.
+
+    Out of reach of the terminal's ^C, and when a signal ends us it may finish first: a database
+    half started would be nobody's."""
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-                              env={**os.environ, **(env or {})}, timeout=timeout)
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, env={**os.environ, **(env or {})},
+                                 start_new_session=True)
     except FileNotFoundError:
         raise ChainError(tr(f"there is no program {argv[0]}", f"找不到程序 {argv[0]}")) from None
-    except subprocess.TimeoutExpired:
-        raise ChainError(tr(f"{argv[0]} took more than {timeout} s",
-                            f"{argv[0]} 超过 {timeout} 秒未结束")) from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
+    with child:
+        try:
+            output, errors = child.communicate(timeout=timeout)
+        except BaseException as ending:
+            end_program(child, 0 if isinstance(ending, subprocess.TimeoutExpired) else 30)
+            if isinstance(ending, subprocess.TimeoutExpired):
+                raise ChainError(tr(f"{argv[0]} took more than {timeout} s",
+                                    f"{argv[0]} 超过 {timeout} 秒未结束")) from None
+            raise
+    if child.returncode != 0:
+        said = errors.decode(errors="replace").strip() or f"status {child.returncode}"
         raise ChainError(f"{os.path.basename(argv[0])}: {said}")
-    return done.stdout.decode(errors="replace")
+    return output.decode(errors="replace")
+
+
+def end_program(child, seconds):
+    """Give a program the time to end by itself; then end it and all it started."""
+    try:
+        child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
 
 
 def pick_psql():

@@ -6,6 +6,7 @@
         chain.sql("select ...")
 """
 
+import atexit
 import csv
 import gzip
 import json
@@ -77,14 +78,23 @@ class Chain(cluster.Chain):
         self.shape = (stores, regions, rules)
 
     def __enter__(self):
+        # A class's chain has nobody to end it when a signal or the alarm ends the run.
+        atexit.register(self.abandon)
         try:
             self.up(*self.shape)
         except BaseException:
-            shutil.rmtree(self.dir, ignore_errors=True)
+            self.abandon()
             raise
         return self
 
+    def abandon(self):
+        """End it all without a word."""
+        atexit.unregister(self.abandon)
+        self.end()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
     def __exit__(self, kind, value, trace):
+        atexit.unregister(self.abandon)
         try:
             if value is not None:
                 self.show_logs()

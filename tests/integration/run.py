@@ -22,13 +22,9 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 LIMIT_SECONDS = 600
 
 
-class Overdue(BaseException):
-    """A test took longer than it may."""
-
-
-def on_alarm(number, frame):
-    """Unwind the test, so that what it started is ended."""
-    raise Overdue("the test is overdue")
+class Ending(BaseException):
+    """A test is overdue, or a signal ends the run. Not KeyboardInterrupt: after that unittest
+    skips a test's cleanups, and what it started would go on."""
 
 
 def watch(seconds):
@@ -55,6 +51,13 @@ class Result(unittest.TestResult):
     def stopTest(self, test):
         super().stopTest(test)
         watch(LIMIT_SECONDS)  # the class's setup or end comes next
+
+    def on_signal(self, number, frame):
+        """Unwind the test, so that what it started is ended; after an alarm the next one runs."""
+        if number == signal.SIGALRM:
+            raise Ending("overdue")
+        self.stop()
+        raise Ending(signal.Signals(number).name)
 
     def _line(self, what, test, text=""):
         seconds = f" ({time.monotonic() - self.began:.1f} s)" if self.began else ""
@@ -131,17 +134,16 @@ def main():
             print("0 passed, 1 failed")
             sys.exit(1)
     tests = choose(names)
-    signal.signal(signal.SIGALRM, on_alarm)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     result = Result()
+    for number in (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, result.on_signal)
     watch(LIMIT_SECONDS)
     try:
         unittest.TestSuite(tests).run(result)
-    except Overdue as overdue:
+    except Ending as ending:
         # In a class's setup or end: unittest lets it through.
         result.failed += 1
-        traceback.print_exception(overdue, file=sys.stdout)
+        traceback.print_exception(ending, file=sys.stdout)
     signal.alarm(0)
     faulthandler.cancel_dump_traceback_later()
     skipped = f", {result.left_out} skipped" if result.left_out else ""

@@ -18,10 +18,16 @@ CHAIN = os.path.join(TOP, "deploy/chain")
 
 def chain(*args, env=None, timeout=300):
     """Run deploy/chain; returns (exit status, output, errors)."""
-    done = subprocess.run([CHAIN, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=timeout, check=False,
-                          env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
-    return done.returncode, done.stdout, done.stderr
+    running = subprocess.Popen([CHAIN, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
+    try:
+        output, errors = running.communicate(timeout=timeout)
+    except BaseException:
+        running.terminate()  # it takes down what it began
+        running.communicate(timeout=60)
+        raise
+    return running.returncode, output, errors
 
 
 class Usage(unittest.TestCase):
