@@ -146,6 +146,15 @@ static int start_http(const struct config *c)
 	return 0;
 }
 
+static void set_advertised(const struct config *c)
+{
+	hq.advertise = config_has(c, "hq", "advertise") ? config_string(c, "hq", "advertise") :
+							  link_server_endpoint(hq.relay_server);
+	hq.advertise_enroll = config_has(c, "hq", "advertise_enroll") ?
+				      config_string(c, "hq", "advertise_enroll") :
+				      link_server_endpoint(hq.enroll_server);
+}
+
 static int write_endpoints(void)
 {
 	char text[1024], key[Z85_TEXT_BYTES];
@@ -159,13 +168,27 @@ static int write_endpoints(void)
 	return service_write_file(hq.data_dir, "endpoints.json", text);
 }
 
-static void set_advertised(const struct config *c)
+/* The state was read for the first time: now relays may come. They find no socket before that,
+ * which costs them less than one that admits nobody yet. */
+void hq_on_ready(struct hqd *h)
 {
-	hq.advertise = config_has(c, "hq", "advertise") ? config_string(c, "hq", "advertise") :
-							  link_server_endpoint(hq.relay_server);
-	hq.advertise_enroll = config_has(c, "hq", "advertise_enroll") ?
-				      config_string(c, "hq", "advertise_enroll") :
-				      link_server_endpoint(hq.enroll_server);
+	if (relays_create(h) < 0) {
+		log_event(LOG_LEVEL_CRITICAL, "cannot_listen", "listen=%s enroll_listen=%s",
+			  h->listen, h->enroll_listen);
+		h->has_failed = true;
+		ev_break(h->loop, EVBREAK_ALL);
+		return;
+	}
+	set_advertised(h->config);
+	if (write_endpoints() < 0) {
+		log_event(LOG_LEVEL_CRITICAL, "cannot_write", "file=%s/endpoints.json",
+			  h->data_dir);
+		h->has_failed = true;
+		ev_break(h->loop, EVBREAK_ALL);
+		return;
+	}
+	log_event(LOG_LEVEL_NOTICE, "ready", "listen=%s", link_server_endpoint(h->relay_server));
+	service_notify("READY=1");
 }
 
 /* ---- stop ---- */
@@ -200,6 +223,7 @@ static int run(const struct config *c)
 {
 	static struct ev_signal term, interrupt;
 	struct position origin = { 0 };
+	int status;
 	void *memory = calloc(1, ingest_size());
 
 	hq.data_dir = config_string(c, "hq", "data_dir");
@@ -217,27 +241,17 @@ static int run(const struct config *c)
 	hq.loop = ev_default_loop(0);
 	hq.ingest = ingest_init(memory, hq.hq_epoch, &origin, hq.account_key);
 	hq_load_prepare(&hq);
-	if (link_context_create(hq.loop, 0, &hq.links) < 0 || relays_create(&hq) < 0) {
-		fprintf(stderr, "trib-hq: cannot listen on %s and %s\n", hq.listen,
-			hq.enroll_listen);
-		return 1;
-	}
-	set_advertised(c);
-	if (start_http(c) < 0 || db_create(hq.loop, hq.postgres, &hq.db) < 0 ||
-	    book_create(&hq, &hq.book) < 0)
+	hq.config = c;
+	if (link_context_create(hq.loop, 0, &hq.links) < 0 || start_http(c) < 0 ||
+	    db_create(hq.loop, hq.postgres, &hq.db) < 0 || book_create(&hq, &hq.book) < 0)
 		return 1;
 	ev_signal_init(&term, on_signal, SIGTERM);
 	ev_signal_start(hq.loop, &term);
 	ev_signal_init(&interrupt, on_signal, SIGINT);
 	ev_signal_start(hq.loop, &interrupt);
-	if (write_endpoints() < 0) {
-		fprintf(stderr, "trib-hq: cannot write %s/endpoints.json\n", hq.data_dir);
-		return 1;
-	}
-	log_event(LOG_LEVEL_NOTICE, "started", "version=%s listen=%s", TRIB_VERSION,
-		  link_server_endpoint(hq.relay_server));
-	service_notify("READY=1");
+	log_event(LOG_LEVEL_NOTICE, "started", "version=%s", TRIB_VERSION);
 	ev_run(hq.loop, 0);
+	status = hq.has_failed ? 1 : 0;
 	relays_destroy(&hq);
 	http_server_destroy(hq.http);
 	book_destroy(hq.book);
@@ -245,7 +259,7 @@ static int run(const struct config *c)
 	link_context_destroy(hq.links);
 	node_keys_wipe(&hq.keys);
 	log_event(LOG_LEVEL_NOTICE, "stopped", NULL);
-	return 0;
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -274,8 +288,10 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "books-check") == 0 && strcmp(argv[2], "--config") == 0) {
 		if (read_config(argv[3], &c) != 0)
 			return 1;
-		return check_main(config_string(c, "hq", "postgres"),
-				  config_string(c, "hq", "data_dir"));
+		r = check_main(config_string(c, "hq", "postgres"),
+			       config_string(c, "hq", "data_dir"));
+		config_destroy(c);
+		return r;
 	}
 	if (argc == 3 && strcmp(argv[1], "--config") == 0) {
 		hq.config_path = argv[2];

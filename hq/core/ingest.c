@@ -147,12 +147,17 @@ static const char *opened_fault(const struct ingest *g, const Trib__V1__Entry *e
 
 static const char *entry_fault(const struct ingest *g, const Trib__V1__Entry *e)
 {
+	int64_t own_lot = lot_id(e->node, e->incarnation, e->seq);
+
 	for (size_t i = 0; i < e->n_effects; i++) {
 		const Trib__V1__SliceEffect *s = e->effects[i];
 
 		if (s->principal > AMOUNT_MAX || s->principal < -AMOUNT_MAX ||
 		    s->bonus > AMOUNT_MAX || s->bonus < -AMOUNT_MAX)
 			return "an effect is larger than any operation may be";
+		if (s->lot == own_lot &&
+		    (e->body_case != TRIB__V1__ENTRY__BODY_TOP_UP || s->terms == NULL))
+			return "issues a lot without its terms, or in an entry that is no top-up";
 	}
 	if (e->points_owed > AMOUNT_MAX || e->points_owed < -AMOUNT_MAX)
 		return "points debt is larger than any operation may make it";

@@ -147,6 +147,7 @@ static void connect_step(struct book *b)
 	}
 	b->state = BOOK_PREPARING;
 	b->result_no = 0;
+	b->has_failed = false; /* whatever the last connection ended with */
 	flush(b);
 }
 
@@ -202,7 +203,10 @@ static void settle_unknown(struct book *b)
 	clear_loaded(b);
 	b->state = BOOK_IDLE;
 	b->backoff_s = 0;
-	h->is_ready = true;
+	if (!h->is_ready) {
+		h->is_ready = true;
+		hq_on_ready(h);
+	}
 	log_event(LOG_LEVEL_NOTICE, "books_connected", "streams=%u", h->n_streams);
 	relays_reset(h);
 	if (op != NULL)
@@ -497,6 +501,8 @@ void book_kick(struct book *b)
 
 bool book_is_idle(const struct book *b)
 {
+	if (b->state < BOOK_IDLE)
+		return true; /* without a connection nothing can be finished, and nothing was acked */
 	return b->state == BOOK_IDLE && b->ops == NULL && ingest_backlog(b->h->ingest) == 0;
 }
 

@@ -466,8 +466,9 @@ const struct book_sql book_sqls[] = {
 	  fill_signed },
 	{ "account",
 	  "INSERT INTO trib.account (account, account_type, home_store, card_no_masked, opened_at)"
-	  " SELECT * FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::text[], $5::timestamptz[])"
-	  " ON CONFLICT (account) DO NOTHING",
+	  " SELECT account, type, store, masked, at FROM unnest($1::uuid[], $2::text[], $3::int4[],"
+	  " $4::text[], $5::timestamptz[]) WITH ORDINALITY AS d(account, type, store, masked, at, n)"
+	  " ORDER BY store, n ON CONFLICT (account) DO NOTHING", /* as bookings are recorded */
 	  fill_accounts },
 	{ "facts_due",
 	  "INSERT INTO trib.facts_due SELECT d.store, d.account FROM"

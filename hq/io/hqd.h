@@ -76,6 +76,7 @@ struct hqd {
 	const char *data_dir, *postgres, *chain_name, *http_listen, *listen, *enroll_listen;
 	const char *advertise, *advertise_enroll; /* what others are told */
 	const char *config_path; /* for the child that checks the books */
+	const struct config *config;
 	struct node_keys keys;
 	uint8_t chain[16];
 	uint8_t account_key[ACCOUNT_KEY_BYTES];
@@ -100,6 +101,7 @@ struct hqd {
 	struct link_server *relay_server, *enroll_server;
 	struct http_server *http;
 	bool is_ready; /* state was read from the database */
+	bool has_failed; /* the process ends with status 1 */
 	bool is_stopping; /* finish what was taken, take nothing new */
 };
 
@@ -123,6 +125,9 @@ void hq_load_prepare(const struct hqd *h);
 /* Take over what the database says, at start and after each reconnect; results of the queries. ERR_INVALID (with a reason in the log) when it does not fit this HQ: another
  * chain's database, a cursor that moved back. */
 int MUST_CHECK hq_load(struct hqd *h, PGresult *const *results);
+
+/* The state was read for the first time: listen for relays, tell the service manager. main.c */
+void hq_on_ready(struct hqd *h);
 
 /* Write what stores and relays have reported of themselves since the last time. */
 void hq_write_status(struct hqd *h);

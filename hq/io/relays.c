@@ -252,7 +252,7 @@ static void dispatch(struct hqd *h, struct hq_region *r, const Trib__V1__Envelop
 		return;
 	}
 	r->last_seen_ms = now_ms();
-	switch (e->body_case) {
+	switch ((int)e->body_case) {
 	case TRIB__V1__ENVELOPE__BODY_PRESENT:
 		on_present(h, r, e->present);
 		break;
@@ -281,12 +281,6 @@ static void dispatch(struct hqd *h, struct hq_region *r, const Trib__V1__Envelop
 	case TRIB__V1__ENVELOPE__BODY_REFUSE:
 		on_refuse(r, e->refuse);
 		break;
-	case TRIB__V1__ENVELOPE__BODY_HELLO:
-	case TRIB__V1__ENVELOPE__BODY_WELCOME:
-	case TRIB__V1__ENVELOPE__BODY_ENROLL_REPLY:
-	case TRIB__V1__ENVELOPE__BODY_ROSTER:
-	case TRIB__V1__ENVELOPE__BODY_RESUME:
-	case TRIB__V1__ENVELOPE__BODY__NOT_SET:
 	default:
 		relays_refuse(r, NULL, "unexpected", "no message for HQ");
 		break;

@@ -182,6 +182,8 @@ void relays_flush(void)
 	struct arena a;
 	bool is_waiting = false;
 
+	if (h == NULL)
+		return; /* nobody can be linked yet */
 	arena_init(&a, memory, sizeof(memory));
 	for (size_t i = 0; i < HQ_MAX_REGIONS; i++) {
 		if (h->regions[i].region != 0 && h->regions[i].is_up)

@@ -301,6 +301,37 @@ static void an_account_under_a_foreign_id_is_quarantined(void **state)
 	book(f);
 }
 
+/* Takes from a lot of its own, which no sale issues. */
+static void a_sale_that_names_its_own_lot_is_quarantined(void **state)
+{
+	struct fixture *f = *state;
+	struct builder w = batch_of(f, 0);
+	Trib__V1__Entry e = TRIB__V1__ENTRY__INIT;
+	Trib__V1__Sale body = TRIB__V1__SALE__INIT;
+	Trib__V1__Tender tender = TRIB__V1__TENDER__INIT, *tenders[] = { &tender };
+	Trib__V1__SliceEffect effect = TRIB__V1__SLICE_EFFECT__INIT, *effects[] = { &effect };
+	uint8_t id[ACCOUNT_ID_BYTES];
+
+	name_account("6001", id);
+	e.has_account = 1;
+	e.account = (ProtobufCBinaryData){ sizeof(id), id };
+	body.list_amount = body.payable = tender.amount = 100;
+	tender.type = (char *)(uintptr_t) "stored_value";
+	body.n_tenders = 1;
+	body.tenders = tenders;
+	effect.lot = lot_id(101, 1, 1);
+	effect.unit = TRIB__V1__UNIT__UNIT_VALUE;
+	effect.principal = -100;
+	e.n_effects = 1;
+	e.effects = effects;
+	e.body_case = TRIB__V1__ENTRY__BODY_SALE;
+	e.sale = &body;
+	add_entry(f, &w, &e);
+	ingest_push(f->g, w.b);
+	assert_int_equal(ingest_build(f->g, NOW_MS)->n_quarantined, 1);
+	book(f);
+}
+
 /* The database refuses one of 100 entries: halving finds it, the others are booked once. */
 static void a_refused_entry_is_found_by_halving(void **state)
 {
@@ -385,6 +416,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_lying_top_up_blocks_its_account_only, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(an_account_under_a_foreign_id_is_quarantined, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_sale_that_names_its_own_lot_is_quarantined, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_refused_entry_is_found_by_halving, setup,
 						teardown),
