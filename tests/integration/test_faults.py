@@ -9,8 +9,7 @@ import subprocess
 import threading
 import unittest
 
-import cluster
-from harness import Chain, wait_until
+from harness import Chain, cluster, wait_until
 
 CARD = "600100020003"
 PATIENCE = 60
