@@ -11,8 +11,9 @@
 
 #include "check.h"
 #include "config.h"
+#include "daemon_args.h"
 #include "encode.h"
-#include "fault.h"
+#include "file.h"
 #include "hqd.h"
 #include "log.h"
 #include "service.h"
@@ -40,22 +41,22 @@ static const struct config_key keys[] = {
 static struct hqd hq;
 
 static const char usage[] =
-	"trib-hq - the books of a chain of shops\n"
+	"usage: trib-hq --config FILE\n"
+	"       trib-hq books-check --config FILE\n"
+	"       trib-hq config check --config FILE\n"
+	"       trib-hq config sample\n"
+	"       trib-hq --help | --version\n"
 	"\n"
-	"  trib-hq --config FILE               run\n"
-	"  trib-hq config check FILE           read the file, say what is wrong with it\n"
-	"  trib-hq books-check --config FILE   prove the books from the journals, once, as JSON\n"
-	"  trib-hq --help | --version\n"
+	"Keeps the books of a chain in PostgreSQL: books the stores' journals, enrols relays and\n"
+	"stores, sends rules down, and answers tribctl.\n"
 	"\n"
-	"Keys of FILE:\n"
-	"\n";
+	"  --config FILE   configuration; 'config sample' prints one with every key explained\n"
+	"  books-check     prove the books from the journals' bytes once, and print JSON\n"
+	"\n"
+	"Exit status: 0 well, 1 failed, 2 wrong usage or configuration; books-check: 5 when a\n"
+	"difference was found.\n";
 
-static int fail_usage(const char *what, const char *arg)
-{
-	fprintf(stderr, "trib-hq: %s%s%s\nTry 'trib-hq --help'.\n", what, arg != NULL ? ": " : "",
-		arg != NULL ? arg : "");
-	return 2;
-}
+static const struct daemon_cli cli = { "trib-hq", usage, NULL };
 
 static int read_config(const char *path, struct config **ret)
 {
@@ -165,7 +166,7 @@ static int write_endpoints(void)
 		 "\"curve_key\":\"%s\",\"pid\":%d}\n",
 		 link_server_endpoint(hq.relay_server), link_server_endpoint(hq.enroll_server),
 		 hq.http_listen, http_server_port(hq.http), key, (int)getpid());
-	return service_write_file(hq.data_dir, "endpoints.json", text);
+	return file_write(hq.data_dir, "endpoints.json", text, strlen(text), 0644);
 }
 
 /* The state was read for the first time: now relays may come. They find no socket before that,
@@ -264,43 +265,37 @@ static int run(const struct config *c)
 
 int main(int argc, char **argv)
 {
+	struct daemon_args a = { 0 };
 	struct config *c;
-	int r;
+	int status = daemon_args_parse(argc, argv, &cli, &a);
 
-	signal(SIGPIPE, SIG_IGN);
-	if (sodium_init() < 0)
-		abort();
-	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		fputs(usage, stdout);
+	if (status >= 0)
+		return status;
+	if (daemon_args_are(&a, "config", "sample")) {
 		config_print_help(keys, N_KEYS, stdout);
 		return 0;
 	}
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-		puts("trib-hq " TRIB_VERSION);
-		return 0;
+	if (a.config == NULL)
+		return daemon_args_refuse(&cli, "--config FILE is missing");
+	if (!daemon_args_are(&a, NULL, NULL) && !daemon_args_are(&a, "config", "check") &&
+	    !daemon_args_are(&a, "books-check", NULL))
+		return daemon_args_refuse(&cli, "no such command");
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	if (sodium_init() < 0)
+		abort();
+	hq.config_path = a.config;
+	if (read_config(a.config, &c) != 0)
+		return 2;
+	if (daemon_args_are(&a, "config", "check")) {
+		puts("ok");
+		status = 0;
+	} else if (daemon_args_are(&a, "books-check", NULL)) {
+		status = check_main(config_string(c, "hq", "postgres"),
+				    config_string(c, "hq", "data_dir"));
+	} else {
+		status = run(c);
 	}
-	if (argc == 4 && strcmp(argv[1], "config") == 0 && strcmp(argv[2], "check") == 0) {
-		r = read_config(argv[3], &c);
-		if (r == 0)
-			printf("%s: ok\n", argv[3]);
-		return r;
-	}
-	if (argc == 4 && strcmp(argv[1], "books-check") == 0 && strcmp(argv[2], "--config") == 0) {
-		if (read_config(argv[3], &c) != 0)
-			return 1;
-		r = check_main(config_string(c, "hq", "postgres"),
-			       config_string(c, "hq", "data_dir"));
-		config_destroy(c);
-		return r;
-	}
-	if (argc == 3 && strcmp(argv[1], "--config") == 0) {
-		hq.config_path = argv[2];
-		if (read_config(argv[2], &c) != 0)
-			return 1;
-		r = run(c);
-		config_destroy(c);
-		return r;
-	}
-	return fail_usage(argc < 2 ? "what shall it do?" : "cannot understand",
-			  argc < 2 ? NULL : argv[1]);
+	config_destroy(c);
+	return status;
 }

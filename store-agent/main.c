@@ -1,6 +1,5 @@
 /* trib-store: the agent on a shop's own box. */
 #include <ev.h>
-#include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 
 #include "box_enroll.h"
 #include "config.h"
+#include "daemon_args.h"
 #include "log.h"
 #include "service.h"
 #include "store.h"
@@ -40,71 +40,7 @@ static const struct config_key config_keys[] = {
 };
 #define N_CONFIG_KEYS (sizeof(config_keys) / sizeof(config_keys[0]))
 
-struct arguments {
-	const char *config, *code, *relay, *relay_key;
-	const char *words[2];
-	int n_words;
-};
-
-static int bad_usage(void)
-{
-	fputs(usage, stderr);
-	return 2;
-}
-
-/* -1 to go on, else the exit status. */
-static int parse(int argc, char **argv, struct arguments *ret)
-{
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "code", required_argument, NULL, 'k' },
-		{ "relay", required_argument, NULL, 'r' },
-		{ "relay-key", required_argument, NULL, 'y' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },
-		{ 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			ret->config = optarg;
-			break;
-		case 'k':
-			ret->code = optarg;
-			break;
-		case 'r':
-			ret->relay = optarg;
-			break;
-		case 'y':
-			ret->relay_key = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		case 'v':
-			puts("trib-store " TRIB_VERSION);
-			return 0;
-		default:
-			return bad_usage();
-		}
-	}
-	while (optind < argc) {
-		if (ret->n_words == 2)
-			return bad_usage();
-		ret->words[ret->n_words++] = argv[optind++];
-	}
-	return -1;
-}
-
-static bool words_are(const struct arguments *a, const char *first, const char *second)
-{
-	int n = first == NULL ? 0 : second == NULL ? 1 : 2;
-
-	return a->n_words == n && (n < 1 || strcmp(a->words[0], first) == 0) &&
-	       (n < 2 || strcmp(a->words[1], second) == 0);
-}
+static const struct daemon_cli cli = { "trib-store", usage, "relay" };
 
 /* The endpoint in the form that the link takes. */
 static const char *relay_endpoint(const struct config *c, char storage[300])
@@ -161,15 +97,14 @@ static int serve(const struct config *c)
 	return 0;
 }
 
-static int enroll(const struct config *c, const struct arguments *a)
+static int enroll(const struct config *c, const struct daemon_args *a)
 {
 	char err[BOX_ENROLL_ERROR_BYTES];
 
-	if (a->code == NULL || a->relay == NULL || a->relay_key == NULL) {
-		fputs("trib-store: enroll needs --code, --relay and --relay-key\n", stderr);
-		return 2;
+	if (a->code == NULL || a->above == NULL || a->above_key == NULL) {
+		return daemon_args_refuse(&cli, "enroll needs --code, --relay and --relay-key");
 	}
-	if (box_enroll(config_string(c, "store", "data_dir"), a->code, a->relay, a->relay_key,
+	if (box_enroll(config_string(c, "store", "data_dir"), a->code, a->above, a->above_key,
 		       err) < 0) {
 		fprintf(stderr, "trib-store: %s\n", err);
 		return 1;
@@ -180,20 +115,22 @@ static int enroll(const struct config *c, const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = { 0 };
+	struct daemon_args a = { 0 };
 	char err[CONFIG_ERROR_BYTES];
 	struct config *c;
-	int status = parse(argc, argv, &a);
+	int status = daemon_args_parse(argc, argv, &cli, &a);
 
 	if (status >= 0)
 		return status;
-	if (words_are(&a, "config", "sample")) {
+	if (daemon_args_are(&a, "config", "sample")) {
 		config_print_help(config_keys, N_CONFIG_KEYS, stdout);
 		return 0;
 	}
-	if (a.config == NULL || !(words_are(&a, NULL, NULL) || words_are(&a, "enroll", NULL) ||
-				  words_are(&a, "config", "check")))
-		return bad_usage();
+	if (a.config == NULL ||
+	    !(daemon_args_are(&a, NULL, NULL) || daemon_args_are(&a, "enroll", NULL) ||
+	      daemon_args_are(&a, "config", "check")))
+		return daemon_args_refuse(&cli, a.config == NULL ? "--config FILE is missing" :
+								   "no such command");
 	umask(077);
 	if (sodium_init() < 0) {
 		fputs("trib-store: libsodium cannot start\n", stderr);
@@ -205,10 +142,10 @@ int main(int argc, char **argv)
 	}
 	if (!is_loopback(c))
 		status = 2;
-	else if (words_are(&a, "config", "check"))
+	else if (daemon_args_are(&a, "config", "check"))
 		puts("ok");
 	else
-		status = words_are(&a, "enroll", NULL) ? enroll(c, &a) : serve(c);
+		status = daemon_args_are(&a, "enroll", NULL) ? enroll(c, &a) : serve(c);
 	config_destroy(c);
 	return status < 0 ? 0 : status;
 }

@@ -40,6 +40,20 @@ const char *entry_kind_name(int kind)
 	}
 }
 
+int64_t entry_amount(const Trib__V1__Entry *e)
+{
+	switch (entry_kind(e)) {
+	case TRIB__V1__ENTRY__BODY_TOP_UP:
+		return e->top_up->paid;
+	case TRIB__V1__ENTRY__BODY_SALE:
+		return e->sale->payable;
+	case TRIB__V1__ENTRY__BODY_REFUND:
+		return e->refund->amount;
+	default:
+		return 0;
+	}
+}
+
 int entry_pack(const Trib__V1__Entry *e, uint8_t *buf, size_t cap, size_t *ret_len)
 {
 	size_t len = trib__v1__entry__get_packed_size(e);

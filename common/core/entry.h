@@ -21,6 +21,9 @@ int entry_kind(const Trib__V1__Entry *e);
 /* "sale" and so on; "unknown" for 0 and numbers not known. */
 const char *entry_kind_name(int kind);
 
+/* Fen that the entry's kind is about: paid, payable or refunded; 0 where it moves no money. */
+int64_t entry_amount(const Trib__V1__Entry *e);
+
 /* Pack into buf[0..cap). ERR_FULL when it does not fit or passes ENTRY_MAX_BYTES. */
 int MUST_CHECK entry_pack(const Trib__V1__Entry *e, uint8_t *buf, size_t cap, size_t *ret_len);
 

@@ -1,7 +1,6 @@
 #include "service.h"
 
-#include <fcntl.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,41 +26,4 @@ void service_notify(const char *state)
 		return;
 	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len);
 	close(fd);
-}
-
-static int write_all(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0)
-			return ERR_IO;
-		text += n;
-		left -= (size_t)n;
-	}
-	return fsync(fd) == 0 ? 0 : ERR_IO;
-}
-
-int service_write_file(const char *dir, const char *name, const char *text)
-{
-	char path[512], tmp[520];
-	int fd, dir_fd, r;
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
-		return ERR_IO;
-	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return ERR_IO;
-	r = write_all(fd, text);
-	if (close(fd) < 0 || r < 0 || rename(tmp, path) < 0)
-		return ERR_IO;
-	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return ERR_IO;
-	r = fsync(dir_fd) == 0 ? 0 : ERR_IO;
-	close(dir_fd);
-	return r;
 }

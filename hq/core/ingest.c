@@ -174,20 +174,6 @@ static const char *entry_fault(const struct ingest *g, const Trib__V1__Entry *e)
 	}
 }
 
-static int64_t entry_amount(const Trib__V1__Entry *e)
-{
-	switch (entry_kind(e)) {
-	case TRIB__V1__ENTRY__BODY_TOP_UP:
-		return e->top_up->paid;
-	case TRIB__V1__ENTRY__BODY_SALE:
-		return e->sale->payable;
-	case TRIB__V1__ENTRY__BODY_REFUND:
-		return e->refund->amount;
-	default:
-		return 0;
-	}
-}
-
 static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 {
 	int64_t own_lot = lot_id(e->node, e->incarnation, e->seq);

@@ -340,17 +340,3 @@ void refold_end(struct refold *r)
 	for (size_t i = 0; i < growing_n(&r->postings); i++)
 		add_ledger(r, growing_row(&r->postings, i));
 }
-
-int64_t refold_amount(const Trib__V1__Entry *e)
-{
-	switch (entry_kind(e)) {
-	case TRIB__V1__ENTRY__BODY_TOP_UP:
-		return e->top_up->paid;
-	case TRIB__V1__ENTRY__BODY_SALE:
-		return e->sale->payable;
-	case TRIB__V1__ENTRY__BODY_REFUND:
-		return e->refund->amount;
-	default:
-		return 0;
-	}
-}

@@ -138,7 +138,4 @@ int MUST_CHECK refold_entry(struct refold *r, const Trib__V1__Entry *e,
 /* The store is complete: add it to the chain's sums (R2, R3). */
 void refold_end(struct refold *r);
 
-/* Amount column of an entry's row in the journal, when it is not in quarantine. */
-int64_t refold_amount(const Trib__V1__Entry *e);
-
 #endif

@@ -230,7 +230,7 @@ static void check_entry(struct journal *j)
 	r = entry_unpack(bytes, len, j->i->store, j->i->incarnation, seq, &c->arena, &e, &why);
 	if (r < 0)
 		e = NULL;
-	compare_columns(j, e, e != NULL && !is_quarantined ? refold_amount(e) : 0);
+	compare_columns(j, e, e != NULL && !is_quarantined ? entry_amount(e) : 0);
 	if (is_quarantined)
 		return;
 	if (e != NULL && e->body_case == TRIB__V1__ENTRY__BODY_QUARANTINED && j->i->store == 0)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "files.h"
+#include "file.h"
 #include "sign.h"
 
 #define CERTIFICATE_FILE "certificate.bin"
@@ -114,12 +114,12 @@ int identity_store(const char *dir, const Trib__V1__EnrollGrant *grant, char *wh
 		return ERR_INVALID;
 	}
 	trib__v1__signed__pack(grant->certificate, packed);
-	if (file_replace(dir, SIGN_FILE, grant->hq_sign_key.data, grant->hq_sign_key.len, 0600) ||
-	    file_replace(dir, CURVE_FILE, grant->peer_curve_key.data, grant->peer_curve_key.len,
-			 0600) ||
-	    file_replace(dir, ENDPOINT_FILE, grant->peer_endpoint, strlen(grant->peer_endpoint),
-			 0600) ||
-	    file_replace(dir, CERTIFICATE_FILE, packed, len, 0600)) {
+	if (file_write(dir, SIGN_FILE, grant->hq_sign_key.data, grant->hq_sign_key.len, 0600) ||
+	    file_write(dir, CURVE_FILE, grant->peer_curve_key.data, grant->peer_curve_key.len,
+		       0600) ||
+	    file_write(dir, ENDPOINT_FILE, grant->peer_endpoint, strlen(grant->peer_endpoint),
+		       0600) ||
+	    file_write(dir, CERTIFICATE_FILE, packed, len, 0600)) {
 		say(why, dir, CERTIFICATE_FILE, strerror(errno));
 		return ERR_IO;
 	}

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "encode.h"
+#include "file.h"
 #include "log.h"
 #include "service.h"
 
@@ -243,7 +244,7 @@ static int write_endpoints(struct relayd *d)
 	if (n <= 0 || (size_t)n > sizeof(text) - 8)
 		return ERR_FULL;
 	snprintf(text + n, sizeof(text) - (size_t)n, "\"}\n");
-	return service_write_file(d->settings->data_dir, "endpoints.json", text);
+	return file_write(d->settings->data_dir, "endpoints.json", text, strlen(text), 0644);
 }
 
 /* Each store takes a file descriptor: say early that there are too few. */

@@ -9,21 +9,6 @@
 #define LIMIT_MAX 1000
 #define ANSWER_MAX_BYTES (4u * 1024 * 1024)
 
-/* Amount of an entry in the sense of its kind; 0 where it moves no money. */
-static int64_t amount_of(const Trib__V1__Entry *e)
-{
-	switch ((int)e->body_case) {
-	case TRIB__V1__ENTRY__BODY_TOP_UP:
-		return e->top_up->paid;
-	case TRIB__V1__ENTRY__BODY_SALE:
-		return e->sale->payable;
-	case TRIB__V1__ENTRY__BODY_REFUND:
-		return e->refund->amount;
-	default:
-		return 0;
-	}
-}
-
 static void put_head(struct text *t, const uint8_t head[HEAD_BYTES])
 {
 	static const char hex[] = "0123456789abcdef";
@@ -58,7 +43,7 @@ static bool put_entry(void *ctx, const struct position *at, const uint8_t *bytes
 	text_key_day(t, "business_day", e->business_day);
 	text_key_string(t, "order_no", e->order_no);
 	text_key_string(t, "account", account[0] != '\0' ? account : NULL);
-	text_key_int(t, "amount", amount_of(e));
+	text_key_int(t, "amount", entry_amount(e));
 	text_key_string(t, "operator", e->operator_);
 	text_key_int(t, "lane", e->lane);
 	text_key_int(t, "rules_version", (int64_t)e->rules_version);

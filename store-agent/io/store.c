@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
+#include "file.h"
 #include "log.h"
 #include "routes.h"
 #include "service.h"
@@ -272,7 +273,7 @@ static int open_http(struct store *s, const struct store_options *options, char 
 		 strchr(options->listen_host, ':') != NULL ? "[" : "", options->listen_host,
 		 strchr(options->listen_host, ':') != NULL ? "]" : "",
 		 (unsigned)http_server_port(s->http));
-	r = service_write_file(s->data_dir, "endpoints.json", text);
+	r = file_write(s->data_dir, "endpoints.json", text, strlen(text), 0644);
 	if (r < 0)
 		snprintf(err, STORE_ERROR_BYTES, "cannot write %.400s/endpoints.json", s->data_dir);
 	return r;

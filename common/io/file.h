@@ -1,6 +1,6 @@
 /* Small files that must be there whole or not at all. */
-#ifndef TRIB_STORE_FILE_H
-#define TRIB_STORE_FILE_H
+#ifndef TRIB_IO_FILE_H
+#define TRIB_IO_FILE_H
 
 #include <stddef.h>
 #include <sys/types.h>
