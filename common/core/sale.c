@@ -226,8 +226,10 @@ enum code sale_decide(const struct till_context *t, const struct account *acc,
 	sum = lots_take(acc, t->today, rules_account_type(t->rules, acc->type)->consumption,
 			p.stored_value, taken, &n);
 	if (sum < p.stored_value && !(cmd->allow_partial && sum > 0))
-		return facts.total >= p.stored_value ? CODE_INSUFFICIENT_HERE :
-						       CODE_INSUFFICIENT_BALANCE;
+		/* of an account at home elsewhere only that shop and HQ know the total of now */
+		return facts.total >= p.stored_value || acc->home_store[0] != '\0' ?
+			       CODE_INSUFFICIENT_HERE :
+			       CODE_INSUFFICIENT_BALANCE;
 	p.stored_value = sum;
 	e.body_case = TRIB__V1__ENTRY__BODY_SALE;
 	if (make_body(t, acc, cmd, &p, a, &e.sale) < 0 || add_taken(taken, n, &d) < 0 ||

@@ -49,12 +49,12 @@ static void on_hello(struct hqd *h, struct hq_region *r, const Trib__V1__Hello *
 	if (verify_signed(m->hello, SIGN_DOMAIN_HELLO, r->sign_key) < 0 ||
 	    payload_unpack_hello(&relays.reader.arena, m->hello->payload.data,
 				 m->hello->payload.len, &p) < 0) {
-		relays_refuse(r, NULL, "bad_signature", "hello");
+		relays_refuse(r, NULL, "signature", "hello");
 		return;
 	}
 	if (p->chain.len != sizeof(h->chain) || memcmp(p->chain.data, h->chain, 16) != 0 ||
 	    !p->has_region || p->region != r->region) {
-		relays_refuse(r, NULL, "wrong_peer", "the hello is of another chain or region");
+		relays_refuse(r, NULL, "identity", "the hello is of another chain or region");
 		return;
 	}
 	r->connection = ++relays.connections;
@@ -106,12 +106,12 @@ static void on_present(struct hqd *h, struct hq_region *r, const Trib__V1__Prese
 	    payload_unpack_certificate(&relays.reader.arena, m->certificate->payload.data,
 				       m->certificate->payload.len, &c) < 0 ||
 	    !c->has_node || !c->has_incarnation) {
-		relays_refuse(r, NULL, "bad_certificate", "present");
+		relays_refuse(r, NULL, "certificate", "present");
 		return;
 	}
 	s = hq_find_stream(h, c->node, c->incarnation);
 	if (s == NULL || s->region != r->region) {
-		relays_refuse(r, NULL, "unknown_store", c->store);
+		relays_refuse(r, NULL, "not_listed", c->store);
 		return;
 	}
 	s->is_presented = true;

@@ -212,7 +212,7 @@ void relays_on_batch(struct hqd *h, struct hq_region *r, const Trib__V1__Batch *
 		    hq_find_stream(h, m->stream->node, m->stream->incarnation) :
 		    NULL;
 	if (s == NULL || s->region != r->region) {
-		relays_refuse(r, NULL, "unknown_store", "batch");
+		relays_refuse(r, NULL, "not_listed", "batch");
 		return;
 	}
 	r->in.used += item_bytes(m);
@@ -224,7 +224,7 @@ void relays_on_batch(struct hqd *h, struct hq_region *r, const Trib__V1__Batch *
 	head = verified_head(h, s, m);
 	if (head == NULL) {
 		open_exception(h, "bad_signature", s, m);
-		relays_refuse(r, s, "bad_signature", "batch");
+		relays_refuse(r, s, "signature", "batch");
 		sync_window_credit(&r->in, r->in.granted + item_bytes(m));
 		r->is_credit_due = true;
 		return;

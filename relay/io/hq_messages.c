@@ -176,7 +176,7 @@ static void on_roster(struct relayd *d, const Trib__V1__Signed *m)
 /* After these HQ hears nothing more of us on this connection. Others concern one message. */
 static bool ends_link(const char *code)
 {
-	static const char *const codes[] = { "hello_first", "protocol", "window", "wrong_peer" };
+	static const char *const codes[] = { "hello_first", "protocol", "window", "identity" };
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		if (strcmp(code, codes[i]) == 0)

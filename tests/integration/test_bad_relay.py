@@ -285,7 +285,7 @@ class Up(Case):
 
         other = self.booked("0102")
         before = self.try_once(rename)
-        wait_until(lambda: "bad_signature" in self.relay.refused, 10, "HQ refuses, which")
+        wait_until(lambda: "signature" in self.relay.refused, 10, "HQ refuses, which")
         self.assertEqual((self.booked("0101"), self.booked("0102")), (before, other))
         self.recovers()
 
@@ -295,7 +295,7 @@ class Up(Case):
             return [batch]
 
         before = self.try_once(forge)
-        wait_until(lambda: "bad_signature" in self.relay.refused, 10, "HQ refuses, which")
+        wait_until(lambda: "signature" in self.relay.refused, 10, "HQ refuses, which")
         wait_until(lambda: self.exceptions("bad_signature") > 0, 10, "an exception is open, which")
         self.assertEqual(self.booked("0101"), before)
         self.recovers()
