@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 
 #include "daemon_args.h"
-#include "enroll_command.h"
+#include "enroll_client.h"
+#include "identity.h"
 #include "log.h"
 #include "relayd.h"
 #include "service.h"
@@ -41,19 +42,35 @@ static int serve(struct settings *settings)
 	return 0;
 }
 
+static int enroll(const struct daemon_args *a, const struct settings *settings)
+{
+	const struct enroll_client options = { .data_dir = settings->data_dir,
+					       .code = a->code,
+					       .above = cli.above,
+					       .endpoint = a->above,
+					       .key = a->above_key,
+					       .is_store = false,
+					       .is_enrolled = identity_exists,
+					       .write = identity_store };
+	char err[ENROLL_CLIENT_ERROR_BYTES];
+
+	if (a->code == NULL || a->above == NULL || a->above_key == NULL)
+		return daemon_args_refuse(&cli, "enroll needs --code, --hq and --hq-key");
+	if (enroll_client_run(&options, err) < 0) {
+		fprintf(stderr, "trib-relay: %s\n", err);
+		return 1;
+	}
+	puts("enrolled");
+	return 0;
+}
+
 static int run(const struct daemon_args *a, struct settings *settings)
 {
 	if (daemon_args_are(a, "config", "check")) {
 		puts("ok");
 		return 0;
 	}
-	if (daemon_args_are(a, "enroll", NULL)) {
-		if (a->code == NULL || a->above == NULL || a->above_key == NULL) {
-			return daemon_args_refuse(&cli, "enroll needs --code, --hq and --hq-key");
-		}
-		return enroll_command(settings, a->code, a->above, a->above_key);
-	}
-	return serve(settings);
+	return daemon_args_are(a, "enroll", NULL) ? enroll(a, settings) : serve(settings);
 }
 
 int main(int argc, char **argv)

@@ -7,9 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "box_enroll.h"
 #include "config.h"
 #include "daemon_args.h"
+#include "enroll_client.h"
+#include "identity.h"
 #include "log.h"
 #include "service.h"
 #include "store.h"
@@ -97,15 +98,26 @@ static int serve(const struct config *c)
 	return 0;
 }
 
+static bool is_enrolled(const char *dir)
+{
+	return identity_exists(dir);
+}
+
 static int enroll(const struct config *c, const struct daemon_args *a)
 {
-	char err[BOX_ENROLL_ERROR_BYTES];
+	const struct enroll_client options = { .data_dir = config_string(c, "store", "data_dir"),
+					       .code = a->code,
+					       .above = cli.above,
+					       .endpoint = a->above,
+					       .key = a->above_key,
+					       .is_store = true,
+					       .is_enrolled = is_enrolled,
+					       .write = identity_write };
+	char err[ENROLL_CLIENT_ERROR_BYTES];
 
-	if (a->code == NULL || a->above == NULL || a->above_key == NULL) {
+	if (a->code == NULL || a->above == NULL || a->above_key == NULL)
 		return daemon_args_refuse(&cli, "enroll needs --code, --relay and --relay-key");
-	}
-	if (box_enroll(config_string(c, "store", "data_dir"), a->code, a->above, a->above_key,
-		       err) < 0) {
+	if (enroll_client_run(&options, err) < 0) {
 		fprintf(stderr, "trib-store: %s\n", err);
 		return 1;
 	}

@@ -166,6 +166,23 @@ static void seal_key(const struct enroll_code *c, const struct enroll_exchange *
 	       crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
 }
 
+/* The same code and keys make the same nonce and so the same request: a box that lost its answer, or
+ * died before it wrote it down, asks again and is answered alike. */
+static void request_nonce(const struct enroll_code *c, struct enroll_exchange *x)
+{
+	uint8_t keys[SIGN_KEY_BYTES + CURVE_KEY_BYTES];
+
+	memcpy(keys, x->sign_pub, SIGN_KEY_BYTES);
+	memcpy(keys + SIGN_KEY_BYTES, x->curve_pub, CURVE_KEY_BYTES);
+	derive(c, "trib.nonce.v1", keys, sizeof(keys), x->nonce, sizeof(x->nonce));
+}
+
+bool enroll_refusal_may_pass(const char *code)
+{
+	return strcmp(code, "hq_unreachable") == 0 || strcmp(code, "rate_limited") == 0 ||
+	       strcmp(code, "unavailable") == 0;
+}
+
 /* ---- request ---- */
 
 int enroll_request_build(struct arena *a, const struct enroll_code *c, const struct node_keys *keys,
@@ -179,9 +196,9 @@ int enroll_request_build(struct arena *a, const struct enroll_code *c, const str
 
 	if (sodium_init() < 0)
 		abort();
-	randombytes_buf(x.nonce, sizeof(x.nonce));
 	memcpy(x.sign_pub, keys->sign_pub, SIGN_KEY_BYTES);
 	memcpy(x.curve_pub, keys->curve_pub, CURVE_KEY_BYTES);
+	request_nonce(c, &x);
 	enroll_code_id(c, code_id);
 	request.sign_key = (ProtobufCBinaryData){ sizeof(x.sign_pub), x.sign_pub };
 	request.curve_key = (ProtobufCBinaryData){ sizeof(x.curve_pub), x.curve_pub };

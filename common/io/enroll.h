@@ -9,10 +9,12 @@
  *   code_id  = 8 bytes over "trib.code-id.v1"
  *   mac      = 32 bytes over "trib.enroll.v1" ‖ 0x00 ‖ request
  *   seal key = 32 bytes over "trib.seal.v1" ‖ 0x00 ‖ nonce ‖ sign key ‖ CURVE key of the request
+ *   nonce    = 24 bytes over "trib.nonce.v1" ‖ 0x00 ‖ sign key ‖ CURVE key
  *   sealed   = 24 random bytes ‖ XChaCha20-Poly1305(grant), nothing associated */
 #ifndef TRIB_IO_ENROLL_H
 #define TRIB_IO_ENROLL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,7 +56,7 @@ void enroll_code_id(const struct enroll_code *c, uint8_t ret_id[ENROLL_CODE_ID_B
 
 void enroll_code_wipe(struct enroll_code *c);
 
-/* The box's request for `keys` with a fresh nonce, in the arena. ERR_FULL. */
+/* The box's request for `keys`, in the arena; the same for the same code and keys. ERR_FULL. */
 int MUST_CHECK enroll_request_build(struct arena *a, const struct enroll_code *c,
 				    const struct node_keys *keys, Trib__V1__Enroll **ret,
 				    struct enroll_exchange *ret_exchange);
@@ -73,6 +75,9 @@ int MUST_CHECK enroll_request_verify(const Trib__V1__Enroll *e, const struct enr
 int MUST_CHECK enroll_reply_seal(struct arena *a, const struct enroll_code *c,
 				 const struct enroll_exchange *s,
 				 const Trib__V1__EnrollGrant *grant, Trib__V1__EnrollReply **ret);
+
+/* A refusal for a reason of the moment: the same request may be granted later. */
+bool enroll_refusal_may_pass(const char *code);
 
 /* Open a reply at the box. What comes out is HQ's word: the grant's HQ key has the code's
  * fingerprint; the certificate verifies under it, is of the grant's chain and carries the exchange's

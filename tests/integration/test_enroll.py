@@ -93,6 +93,28 @@ class Enrolment(unittest.TestCase):
         self.assertEqual(error["code"], "relay_not_enrolled")
         self.assertIn("tribctl region enroll 9", error["detail"])
 
+    def test_a_box_that_died_before_it_wrote_the_grant_may_try_again(self):
+        answer = self.issue("0155")
+        os.environ["TRIB_FAULT"] = "enroll.before_write:1"
+        try:
+            status, output = self.enroll("0155", answer)
+        finally:
+            del os.environ["TRIB_FAULT"]
+        self.assertEqual(status, -signal.SIGKILL, output)
+        status, output = self.enroll("0155", answer)
+        self.assertEqual(status, 0, output)
+
+    def test_a_box_waits_for_an_hq_that_is_away(self):
+        answer = self.issue("0156")
+        self.chain.kill(self.chain.hq())
+        box = self.start_box("0156", answer)
+        try:
+            self.chain.start(self.chain.hq())
+            output, _ = box.communicate(timeout=60)
+        finally:
+            box.kill()
+        self.assertEqual(box.returncode, 0, output)
+
     def test_a_lost_reply_does_not_burn_the_code(self):
         answer = self.issue("0154")
         self.chain.kill(self.chain.hq())

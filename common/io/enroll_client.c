@@ -1,4 +1,4 @@
-#include "box_enroll.h"
+#include "enroll_client.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -8,17 +8,15 @@
 #include <sys/stat.h>
 
 #include "encode.h"
-#include "enroll.h"
 #include "envelope.h"
 #include "fault.h"
-#include "identity.h"
 #include "link.h"
 
 #define TIMEOUT_S 30.
 #define RESEND_S 3. /* HQ answers the same request the same; a lost message is sent again */
 
 struct box {
-	const char *data_dir;
+	const struct enroll_client *options;
 	struct enroll_code code;
 	struct enroll_exchange exchange;
 	struct node_keys keys;
@@ -28,6 +26,7 @@ struct box {
 	struct send_buffer request; /* packed once, sent as often as needed */
 	ev_timer timeout, resend;
 	enum link_end last_end;
+	char last_refusal[32]; /* that may pass */
 	int result;
 	char *err;
 };
@@ -57,25 +56,30 @@ static void on_reply(struct box *b, const Trib__V1__EnrollReply *reply)
 	int r = enroll_reply_open(&b->reader.arena, &b->code, &b->exchange, reply, &grant,
 				  &certificate);
 
+	if (r == ERR_DENIED && enroll_refusal_may_pass(reply->refused)) {
+		snprintf(b->last_refusal, sizeof(b->last_refusal), "%s", reply->refused);
+		return; /* asked again at the next resend */
+	}
 	if (r == ERR_DENIED) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES,
-			 "HQ refused: %.64s; ask for a new code (tribctl store enroll)",
-			 reply->refused);
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
+			 "HQ refused: %.64s; ask for a new code (tribctl %s enroll)",
+			 reply->refused, b->options->is_store ? "store" : "region");
 		done(b, ERR_DENIED);
 		return;
 	}
 	if (r < 0) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES, "%s", refusal_text(r));
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES, "%s", refusal_text(r));
 		done(b, r);
 		return;
 	}
-	if (!certificate->has_node || certificate->store == NULL) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES, "this code is not for a store");
+	if (certificate->has_node != b->options->is_store) {
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES, "this code is for a %s",
+			 certificate->has_node ? "store" : "relay");
 		done(b, ERR_INVALID);
 		return;
 	}
-	FAULT_POINT("store.enroll_before_write");
-	done(b, identity_write(b->data_dir, grant, b->err));
+	FAULT_POINT("enroll.before_write");
+	done(b, b->options->write(b->options->data_dir, grant, b->err));
 }
 
 static void on_message(void *ctx, const uint8_t *data, size_t len)
@@ -119,38 +123,48 @@ static void on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 
-	snprintf(
-		b->err, BOX_ENROLL_ERROR_BYTES,
-		link_client_is_up(b->client) ?
-			"the relay took the request, but no answer came within %.0f s%s" :
-			"no answer from the relay within %.0f s (%s): check --relay and --relay-key",
-		TIMEOUT_S, link_client_is_up(b->client) ? "" : link_end_name(b->last_end));
+	if (b->last_refusal[0] != '\0')
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
+			 "still refused after %.0f s: %s; the code is still good, try again",
+			 TIMEOUT_S, b->last_refusal);
+	else if (link_client_is_up(b->client))
+		snprintf(
+			b->err, ENROLL_CLIENT_ERROR_BYTES,
+			"the request was taken, but no answer came within %.0f s; the code is still"
+			" good, try again",
+			TIMEOUT_S);
+	else
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
+			 "no answer from %.200s within %.0f s (%s): check --%s and --%s-key",
+			 b->options->endpoint, TIMEOUT_S, link_end_name(b->last_end),
+			 b->options->above, b->options->above);
 	done(b, ERR_AGAIN);
 }
 
-static int prepare(struct box *b, const char *code)
+static int prepare(struct box *b)
 {
+	const char *dir = b->options->data_dir;
 	char why[ENROLL_WHY_BYTES];
 	Trib__V1__Envelope e;
 	Trib__V1__Enroll *enroll;
 	int r;
 
-	if (enroll_code_parse(code, &b->code, why) < 0) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES, "--code: %s", why);
+	if (enroll_code_parse(b->options->code, &b->code, why) < 0) {
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES, "--code: %s", why);
 		return ERR_INVALID;
 	}
-	if (mkdir(b->data_dir, 0700) < 0 && errno != EEXIST) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES, "cannot create %.400s: %s", b->data_dir,
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST) {
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES, "cannot create %.400s: %s", dir,
 			 strerror(errno));
 		return ERR_IO;
 	}
-	if (identity_exists(b->data_dir)) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES,
+	if (b->options->is_enrolled(dir)) {
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
 			 "%.400s is enrolled already; a replacement needs an empty data directory",
-			 b->data_dir);
+			 dir);
 		return ERR_EXISTS;
 	}
-	r = node_keys_load_or_create(b->data_dir, &b->keys, b->err);
+	r = node_keys_load_or_create(dir, &b->keys, b->err);
 	if (r < 0)
 		return r;
 	r = enroll_request_build(&b->reader.arena, &b->code, &b->keys, &enroll, &b->exchange);
@@ -162,22 +176,23 @@ static int prepare(struct box *b, const char *code)
 	return envelope_pack(&b->request, &e);
 }
 
-static int run(struct box *b, const char *relay, const char *relay_key)
+static int run(struct box *b)
 {
 	const struct link_client_handler handler = {
 		.on_up = on_up, .on_message = on_message, .on_failed = on_failed, .ctx = b
 	};
-	struct link_client_config config = { .endpoint = relay, .max_message_bytes = 64 * 1024 };
+	struct link_client_config config = { .endpoint = b->options->endpoint,
+					     .max_message_bytes = 64 * 1024 };
 	struct link_context *context;
 	int r;
 
-	if (z85_parse_key(relay_key, config.server_key) < 0) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES,
-			 "--relay-key is no key in Z85 (40 characters)");
+	if (z85_parse_key(b->options->key, config.server_key) < 0) {
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
+			 "--%s-key is no key in Z85 (40 characters)", b->options->above);
 		return ERR_INVALID;
 	}
 	if (link_context_create(b->loop, 0, &context) < 0) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES, "cannot start ZeroMQ");
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES, "cannot start ZeroMQ");
 		return ERR_IO;
 	}
 	memcpy(config.public_key, b->keys.curve_pub, LINK_KEY_BYTES);
@@ -185,8 +200,9 @@ static int run(struct box *b, const char *relay, const char *relay_key)
 	r = link_client_create(context, &config, &handler, &b->client);
 	sodium_memzero(config.secret_key, sizeof(config.secret_key));
 	if (r < 0) {
-		snprintf(b->err, BOX_ENROLL_ERROR_BYTES,
-			 "--relay %.200s is no endpoint tcp://HOST:PORT", relay);
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
+			 "--%s %.200s is no endpoint tcp://HOST:PORT", b->options->above,
+			 b->options->endpoint);
 	} else {
 		ev_timer_init(&b->timeout, on_timeout, TIMEOUT_S, 0.);
 		ev_timer_init(&b->resend, on_resend, RESEND_S, RESEND_S);
@@ -204,17 +220,16 @@ static int run(struct box *b, const char *relay, const char *relay_key)
 	return r;
 }
 
-int box_enroll(const char *data_dir, const char *code, const char *relay, const char *relay_key,
-	       char *err)
+int enroll_client_run(const struct enroll_client *options, char *err)
 {
-	struct box b = { .data_dir = data_dir, .loop = ev_default_loop(0), .err = err };
+	struct box b = { .options = options, .loop = ev_default_loop(0), .err = err };
 	int r;
 
-	snprintf(err, BOX_ENROLL_ERROR_BYTES, "the request cannot be built");
+	snprintf(err, ENROLL_CLIENT_ERROR_BYTES, "the request cannot be built");
 	envelope_reader_init(&b.reader);
-	r = prepare(&b, code);
+	r = prepare(&b);
 	if (r == 0)
-		r = run(&b, relay, relay_key);
+		r = run(&b);
 	envelope_reader_finish(&b.reader);
 	send_buffer_finish(&b.request);
 	node_keys_wipe(&b.keys);
