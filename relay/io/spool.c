@@ -181,7 +181,7 @@ static int set_up(struct spool *sp, const char *path, char *why)
 			 NULL, NULL, NULL) != SQLITE_OK) {
 		if (sqlite3_errcode(sp->db) == SQLITE_BUSY) {
 			snprintf(why, SPOOL_WHY_BYTES,
-				 "%s: another trib-relay runs on this data folder", path);
+				 "%s: another trib-relay uses this folder", path);
 			return ERR_EXISTS;
 		}
 		if (sqlite3_errcode(sp->db) == SQLITE_NOTADB) {
