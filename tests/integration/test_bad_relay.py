@@ -308,9 +308,9 @@ class Up(Case):
             return [batch, batch] if len(held) % 2 else [*reversed(held[-3:])]
 
         self.relay.on_up = shuffle
-        for _ in range(5):
+        for n in range(1, 6):
             self.top_up("0101")
-            time.sleep(0.05)
+            wait_until(lambda n=n: len(held) >= n, 30, "a batch of each top-up")
         self.chain.wait_booked(30)
         self.recovers()
 
@@ -323,11 +323,16 @@ class Down(Case):
         self.chain.wait_booked(30)
         old = [a for a in self.relay.acks if a.stream.node == self.nodes["0101"]][-1]
         self.top_up("0101", 2)
+        self.top_up("0102")
         self.chain.wait_booked(30)
+        mark = messages().Ack()
+        mark.CopyFrom([a for a in self.relay.acks if a.stream.node == self.nodes["0102"]][-1])
+        mark.stream.node = self.nodes["0101"]  # noticed by the store, which takes acks in order
         store = self.chain.store("0101")
         booked = self.chain.health(store)["seq"]["booked"]
         self.relay.to_store(self.nodes["0101"], ack=old)
-        time.sleep(0.5)
+        self.relay.to_store(self.nodes["0101"], ack=mark)
+        self.expect_store_notices("0101", "booked_ack_invalid")
         self.assertEqual(self.chain.health(store)["seq"]["booked"], booked)
         self.recovers()
 
