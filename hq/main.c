@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -263,6 +264,17 @@ static int run(const struct config *c)
 	return status;
 }
 
+/* A connection takes a descriptor, and so does a stranger at the enrolment socket. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon_args a = { 0 };
@@ -280,6 +292,7 @@ int main(int argc, char **argv)
 	if (!daemon_args_are(&a, NULL, NULL) && !daemon_args_are(&a, "config", "check") &&
 	    !daemon_args_are(&a, "books-check", NULL))
 		return daemon_args_refuse(&cli, "no such command");
+	raise_descriptor_limit();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0)

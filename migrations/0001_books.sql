@@ -10,7 +10,7 @@
 --   B1  journal has exactly the seqs 1..booked_seq of each incarnation (design 5)
 --   B2  holding, posting, day_total and points_owed equal the fold of journal in the order of
 --       booking, without the quarantined entries (design 6, 10)
---   B3  holding.principal >= 0 and holding.bonus >= 0 (design 2)
+--   B3  holding.principal >= 0 and holding.bonus >= 0, and no more than was issued (design 1, 2)
 --   B4  per store, day and unit: sum of debits = sum of credits (design 6)
 --   B5  receipt.refunded = sum of the refunds of that sale, and <= what it came to (design 12)
 --   B6  down_log has exactly the seqs 1..down_seq of each incarnation
@@ -71,6 +71,7 @@ CREATE TABLE trib.incarnation (
 	rules_version bigint,
 	software text,
 	last_seen timestamptz,
+	is_forked boolean NOT NULL DEFAULT false, -- two histories were signed: nothing more is booked
 	created_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (store, incarnation)
 );
@@ -152,7 +153,8 @@ CREATE TABLE trib.holding (
 	issued_at timestamptz,
 	issued_principal bigint NOT NULL,
 	issued_bonus bigint NOT NULL,
-	PRIMARY KEY (node, account, lot, unit)
+	PRIMARY KEY (node, account, lot, unit),
+	CHECK (unit = 2 OR (principal <= issued_principal AND bonus <= issued_bonus)) -- points lots gather
 );
 CREATE INDEX ON trib.holding (account);
 
@@ -211,6 +213,18 @@ CREATE TABLE trib.exception (
 	evidence jsonb NOT NULL
 );
 
+-- Batches that are no part of the journal but show what somebody did.
+CREATE TABLE trib.evidence (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	kind text NOT NULL,
+	store integer NOT NULL,
+	incarnation integer NOT NULL,
+	first_seq bigint NOT NULL,
+	region integer NOT NULL,       -- whose relay brought it
+	envelope bytea NOT NULL,       -- as received
+	at timestamptz NOT NULL DEFAULT now()
+);
+
 CREATE TABLE trib.down_log (
 	store integer NOT NULL,
 	incarnation integer NOT NULL,
@@ -240,7 +254,7 @@ CREATE TABLE trib.rule_set (
 
 -- A statement of ingest that must touch exactly `want` rows. TB001: a cursor is not where ingest
 -- thinks. TB002: a slice that is not there was to be changed. TB003: value for an unknown account.
--- TB004: a refund of a sale that is not in the journal.
+-- TB004: a refund of a sale that this account did not make. TB005: another trib-hq writes here.
 CREATE FUNCTION trib.expect(code text, got bigint, want bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	IF got <> want THEN

@@ -161,6 +161,12 @@ static const char *entry_fault(const struct ingest *g, const Trib__V1__Entry *e)
 	}
 	if (e->points_owed > AMOUNT_MAX || e->points_owed < -AMOUNT_MAX)
 		return "points debt is larger than any operation may make it";
+	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND && e->refund->has_of_node &&
+	    e->refund->of_node != e->node)
+		return "refunds a receipt that another store holds";
+	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND &&
+	    e->refund->of_incarnation == e->incarnation && e->refund->of_seq >= e->seq)
+		return "refunds what was not sold yet";
 	switch (entry_kind(e)) {
 	case TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED:
 	case TRIB__V1__ENTRY__BODY_CARD_LINKED:
@@ -174,24 +180,82 @@ static const char *entry_fault(const struct ingest *g, const Trib__V1__Entry *e)
 	}
 }
 
+static struct holding_key holding_key(const Trib__V1__Entry *e, const Trib__V1__SliceEffect *s)
+{
+	struct holding_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.lot = s->lot;
+	key.node = e->node;
+	key.unit = (int32_t)s->unit;
+	memcpy(key.account, e->account.data, ACCOUNT_ID_BYTES);
+	return key;
+}
+
+static struct receipt_key receipt_key(const Trib__V1__Entry *e)
+{
+	struct receipt_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.store = e->node;
+	key.incarnation = e->refund->of_incarnation;
+	key.seq = (int64_t)e->refund->of_seq;
+	return key;
+}
+
+/* What the group already knows speaks against the entry: lots issued in it have a known start, so
+ * their bounds are judged here; all others by the database (G7). */
+static const char *group_fault(const struct ingest_group *out, const Trib__V1__Entry *e)
+{
+	int64_t own_lot = lot_id(e->node, e->incarnation, e->seq);
+
+	for (size_t i = 0; i < e->n_effects; i++) {
+		const Trib__V1__SliceEffect *s = e->effects[i];
+		struct holding_key key = holding_key(e, s);
+		const struct holding_delta *d = cells_find(&out->holdings, &key);
+
+		if (d == NULL)
+			continue;
+		if (s->lot == own_lot)
+			return "issues a lot that was moved before";
+		if (d->is_issue &&
+		    (d->principal + s->principal < 0 ||
+		     d->principal + s->principal > d->issued_principal || d->bonus + s->bonus < 0 ||
+		     d->bonus + s->bonus > d->issued_bonus))
+			return "leaves less than nothing or more than was issued of a lot";
+	}
+	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND) {
+		struct receipt_key key = receipt_key(e);
+		const struct receipt_sum *r = cells_find(&out->receipts, &key);
+
+		if (r != NULL && memcmp(r->account, e->account.data, ACCOUNT_ID_BYTES) != 0)
+			return "refunds a receipt of another account";
+	}
+	return NULL;
+}
+
+static void note_way(int64_t sum, int64_t *min, int64_t *max)
+{
+	if (sum < *min)
+		*min = sum;
+	if (sum > *max)
+		*max = sum;
+}
+
 static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 {
 	int64_t own_lot = lot_id(e->node, e->incarnation, e->seq);
 
 	for (size_t i = 0; i < e->n_effects; i++) {
 		const Trib__V1__SliceEffect *s = e->effects[i];
-		struct holding_key key;
-		struct holding_delta *d;
+		struct holding_key key = holding_key(e, s);
+		struct holding_delta *d = cells_at(&out->holdings, &key);
 
-		memset(&key, 0, sizeof(key));
-		key.lot = s->lot;
-		key.node = e->node;
-		key.unit = (int32_t)s->unit;
-		memcpy(key.account, e->account.data, ACCOUNT_ID_BYTES);
-		d = cells_at(&out->holdings, &key);
 		assert(d != NULL); /* has_room() */
 		d->principal += s->principal;
 		d->bonus += s->bonus;
+		note_way(d->principal, &d->min_principal, &d->max_principal);
+		note_way(d->bonus, &d->min_bonus, &d->max_bonus);
 		if (s->lot != own_lot) /* terms of an older lot only repeat what is known */
 			continue;
 		d->is_issue = true;
@@ -204,25 +268,23 @@ static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 	if (e->points_owed != 0) {
 		struct owed_key key;
 		struct owed_delta *d;
+		int64_t unused = 0;
 
 		memcpy(key.account, e->account.data, ACCOUNT_ID_BYTES);
 		d = cells_at(&out->owed, &key);
 		assert(d != NULL);
 		d->points_owed += e->points_owed;
+		note_way(d->points_owed, &d->min_points_owed, &unused);
 	}
 }
 
 static void add_refund(struct ingest_group *out, const Trib__V1__Entry *e)
 {
-	struct receipt_key key;
-	struct receipt_sum *sum;
+	struct receipt_key key = receipt_key(e);
+	struct receipt_sum *sum = cells_at(&out->receipts, &key);
 
-	memset(&key, 0, sizeof(key));
-	key.store = e->refund->has_of_node ? e->refund->of_node : e->node;
-	key.incarnation = e->refund->of_incarnation;
-	key.seq = (int64_t)e->refund->of_seq;
-	sum = cells_at(&out->receipts, &key);
 	assert(sum != NULL);
+	memcpy(sum->account, e->account.data, ACCOUNT_ID_BYTES);
 	sum->refunded += e->refund->amount;
 }
 
@@ -319,13 +381,14 @@ static bool add_entry(struct ingest *g, struct journal_row *row)
 		quarantine(g, row, "account_blocked", "an earlier entry is in quarantine");
 		return true;
 	}
-	if (g->must_quarantine) {
+	if (g->must_quarantine && row->seq == g->culprit_seq && row->store == g->culprit_store &&
+	    row->incarnation == g->culprit_incarnation) {
 		quarantine(g, row, "refused", g->detail);
 		return true;
 	}
 	why = entry_fault(g, e);
 	if (why == NULL && fold_entry(e, &g->fold, &why) == 0)
-		why = NULL;
+		why = group_fault(out, e);
 	if (why != NULL) {
 		quarantine(g, row, "inconsistent", why);
 		return true;
@@ -549,6 +612,9 @@ void ingest_failed(struct ingest *g, bool is_data, const char *detail)
 	}
 	g->must_quarantine = true;
 	g->limit = 1;
+	g->culprit_store = g->group.rows[0].store;
+	g->culprit_incarnation = g->group.rows[0].incarnation;
+	g->culprit_seq = g->group.rows[0].seq;
 	memset(g->detail, 0, sizeof(g->detail));
 	memcpy(g->detail, detail, strnlen(detail, sizeof(g->detail) - 1));
 }
@@ -562,6 +628,8 @@ void ingest_reset(struct ingest *g, struct ingest_batch **ret_released)
 {
 	g->is_out = false;
 	g->backlog = 0;
+	g->must_quarantine = false; /* what comes next may be of another store */
+	g->limit = INGEST_MAX_ENTRIES;
 	release(g, true, ret_released);
 }
 

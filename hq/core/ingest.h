@@ -13,7 +13,8 @@
  *   G4  a quarantined entry is in the journal, and in no sum; all later entries of its
  *       (store, account) are quarantined too, until somebody resolves it
  *   G5  each quarantined entry has an entry of HQ's own journal in the same group
- *   G6  sums of a group are in key order */
+ *   G6  sums of a group are in key order
+ *   G7  the verdict on an entry does not depend on how entries were grouped */
 #ifndef TRIB_HQ_INGEST_H
 #define TRIB_HQ_INGEST_H
 
@@ -68,6 +69,9 @@ struct holding_key {
 struct holding_delta {
 	struct holding_key key;
 	int64_t principal, bonus;
+	/* lowest and highest that the sums were on the way, entry by entry, from 0: a group books
+	 * what its entries one by one would (G7) */
+	int64_t min_principal, max_principal, min_bonus, max_bonus;
 	bool is_issue; /* the lot is issued in this group; the terms below hold */
 	int32_t issuer;
 	int32_t expires; /* LOT_NEVER */
@@ -102,6 +106,7 @@ struct owed_key {
 struct owed_delta {
 	struct owed_key key;
 	int64_t points_owed;
+	int64_t min_points_owed; /* on the way */
 };
 
 struct receipt_key {
@@ -112,6 +117,7 @@ struct receipt_key {
 struct receipt_sum { /* what came back of one sale */
 	struct receipt_key key;
 	int64_t refunded;
+	uint8_t account[ACCOUNT_ID_BYTES]; /* whose it must be */
 };
 
 struct opened_row { /* account opened, or card linked */

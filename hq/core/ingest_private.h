@@ -27,7 +27,10 @@ struct ingest {
 	size_t backlog; /* entries queued */
 
 	bool is_out; /* a group is being written */
-	bool must_quarantine; /* the next group's one entry is refused by the database */
+	bool must_quarantine; /* the database refused the culprit alone, for `detail` */
+	int32_t culprit_store;
+	uint32_t culprit_incarnation;
+	uint64_t culprit_seq;
 	size_t limit; /* entries of the next group */
 	size_t n_store_rows; /* of the group that is out, without HQ's own */
 	uint64_t group_no;

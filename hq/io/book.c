@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "hqd.h"
 #include "log.h"
+#include "utf8.h"
 
 enum book_state {
 	BOOK_DOWN, /* waits for the backoff timer */
@@ -30,6 +31,8 @@ enum book_work {
 
 #define RETRY_MIN_S 0.1
 #define RETRY_MAX_S 5.0
+#define CONNECT_LIMIT_S 10.0
+#define ANSWER_LIMIT_S 60.0 /* a group takes milliseconds */
 
 struct book {
 	struct hqd *h;
@@ -38,6 +41,7 @@ struct book {
 	enum book_work work;
 	struct ev_io io; /* active while there is a connection */
 	struct ev_timer retry;
+	struct ev_timer watchdog; /* runs while an answer is awaited */
 	double backoff_s;
 	const struct ingest_group *group; /* WORK_GROUP */
 	struct book_op *op; /* WORK_OP */
@@ -49,7 +53,8 @@ struct book {
 	size_t result_no; /* results seen */
 	bool has_failed;
 	bool is_data_failure;
-	bool is_stale; /* a cursor is not where we think */
+	bool is_stale; /* the books are not where we think */
+	bool is_passing; /* the server refused for a reason of the moment */
 	bool is_committed;
 	bool are_facts_due;
 	char detail[200];
@@ -58,6 +63,17 @@ struct book {
 };
 
 static void connection_lost(struct book *b, const char *what);
+
+/* The one place where the state changes: each state that awaits the server ends in time. */
+static void set_state(struct book *b, enum book_state to)
+{
+	b->state = to;
+	ev_timer_stop(b->h->loop, &b->watchdog);
+	if (to == BOOK_DOWN || to == BOOK_IDLE)
+		return;
+	ev_timer_set(&b->watchdog, to == BOOK_CONNECTING ? CONNECT_LIMIT_S : ANSWER_LIMIT_S, 0.);
+	ev_timer_start(b->h->loop, &b->watchdog);
+}
 
 static void set_events(struct book *b, int events)
 {
@@ -96,8 +112,8 @@ static void copy_detail(struct book *b, const char *message)
 {
 	size_t n = strcspn(message == NULL ? "" : message, "\n");
 
-	if (n >= sizeof(b->detail))
-		n = sizeof(b->detail) - 1;
+	n = utf8_cut(message == NULL ? "" : message,
+		     n < sizeof(b->detail) ? n : sizeof(b->detail) - 1);
 	memcpy(b->detail, message == NULL ? "" : message, n);
 	b->detail[n] = '\0';
 }
@@ -119,7 +135,7 @@ static void connection_lost(struct book *b, const char *what)
 	PQfinish(b->conn);
 	b->conn = NULL;
 	clear_loaded(b);
-	b->state = BOOK_DOWN;
+	set_state(b, BOOK_DOWN);
 	start_retry(b);
 }
 
@@ -145,7 +161,7 @@ static void connect_step(struct book *b)
 		connection_lost(b, "session");
 		return;
 	}
-	b->state = BOOK_PREPARING;
+	set_state(b, BOOK_PREPARING);
 	b->result_no = 0;
 	b->has_failed = false; /* whatever the last connection ended with */
 	flush(b);
@@ -153,12 +169,22 @@ static void connect_step(struct book *b)
 
 static void start_connect(struct book *b)
 {
-	b->conn = PQconnectStart(b->h->postgres);
+	/* what the connection string says comes later and wins */
+	const char *const words[] = { "keepalives_idle",
+				      "keepalives_interval",
+				      "keepalives_count",
+				      "tcp_user_timeout",
+				      "application_name",
+				      "dbname",
+				      NULL };
+	const char *const values[] = { "10", "5", "3", "30000", "trib-hq", b->h->postgres, NULL };
+
+	b->conn = PQconnectStartParams(words, values, 1);
 	if (b->conn == NULL || PQstatus(b->conn) == CONNECTION_BAD) {
 		connection_lost(b, "connect");
 		return;
 	}
-	b->state = BOOK_CONNECTING;
+	set_state(b, BOOK_CONNECTING);
 	set_events(b, EV_WRITE);
 }
 
@@ -174,7 +200,7 @@ static void start_load(struct book *b)
 		connection_lost(b, "load");
 		return;
 	}
-	b->state = BOOK_LOADING;
+	set_state(b, BOOK_LOADING);
 	b->result_no = 0;
 	flush(b);
 }
@@ -198,11 +224,12 @@ static void settle_unknown(struct book *b)
 	if (hq_load(h, b->loaded) < 0) {
 		clear_loaded(b);
 		connection_lost(b, "state");
+		if (op != NULL)
+			op->done(op, ERR_IO, "the database is not in a usable state");
 		return;
 	}
 	clear_loaded(b);
-	b->state = BOOK_IDLE;
-	b->backoff_s = 0;
+	set_state(b, BOOK_IDLE);
 	if (!h->is_ready) {
 		h->is_ready = true;
 		hq_on_ready(h);
@@ -245,6 +272,13 @@ static void on_load_result(struct book *b, PGresult *r)
 
 /* ---- writing ---- */
 
+static int op_result(const struct book *b)
+{
+	if (b->is_committed)
+		return 0;
+	return b->is_data_failure ? ERR_INVALID : b->is_passing ? ERR_AGAIN : ERR_STATE;
+}
+
 static void finish_work(struct book *b)
 {
 	struct hqd *h = b->h;
@@ -252,18 +286,14 @@ static void finish_work(struct book *b)
 	struct book_op *op = b->op;
 
 	b->work = WORK_NONE;
-	b->state = BOOK_IDLE;
+	set_state(b, BOOK_IDLE);
 	if (b->is_committed) {
 		b->backoff_s = 0;
 		FAULT_POINT("hq.after_commit");
 	}
 	if (work == WORK_OP) {
 		b->op = NULL;
-		op->done(op,
-			 b->is_committed    ? 0 :
-			 b->is_data_failure ? ERR_INVALID :
-					      ERR_STATE,
-			 b->detail);
+		op->done(op, op_result(b), b->detail);
 	} else if (b->is_committed) {
 		struct ingest_batch *released;
 
@@ -280,6 +310,12 @@ static void finish_work(struct book *b)
 			return;
 		}
 		ingest_failed(h->ingest, b->is_data_failure, b->detail);
+		if (b->group->n_quarantined > 0 && b->is_data_failure && b->group->n_rows <= 2) {
+			log_event(LOG_LEVEL_CRITICAL, "quarantine_refused", "message=\"%s\"",
+				  b->detail); /* nothing can be booked before this is mended */
+			start_retry(b);
+			return;
+		}
 		if (!b->is_data_failure) {
 			start_retry(b); /* the timer kicks */
 			return;
@@ -294,7 +330,7 @@ static void roll_back(struct book *b)
 		connection_lost(b, "rollback");
 		return;
 	}
-	b->state = BOOK_ROLLING_BACK;
+	set_state(b, BOOK_ROLLING_BACK);
 	flush(b);
 }
 
@@ -304,7 +340,7 @@ static void commit_op(struct book *b)
 		connection_lost(b, "commit");
 		return;
 	}
-	b->state = BOOK_COMMITTING;
+	set_state(b, BOOK_COMMITTING);
 	flush(b);
 }
 
@@ -319,9 +355,16 @@ static void note_failure(struct book *b, const PGresult *r)
 	b->is_data_failure = state != NULL &&
 			     (strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
 			      strncmp(state, "TB00", 4) == 0);
-	b->is_stale = state != NULL && strcmp(state, "TB001") == 0;
+	/* A cursor that moved, or a journal row that is there already: another writer. What we know
+	 * must be read anew. */
+	b->is_stale = state != NULL && (strcmp(state, "TB001") == 0 ||
+					(strcmp(state, "23505") == 0 &&
+					 (b->state == BOOK_COPYING || b->state == BOOK_BEGINNING)));
+	b->is_passing = state != NULL &&
+			(strncmp(state, "40", 2) == 0 || strncmp(state, "53", 2) == 0 ||
+			 strncmp(state, "55", 2) == 0 || strncmp(state, "57", 2) == 0);
 	if (b->is_stale)
-		b->is_data_failure = false; /* another writer: what we know must be read anew */
+		b->is_data_failure = false;
 }
 
 static int send_group_statements(struct book *b)
@@ -369,7 +412,7 @@ static void start_pipeline(struct book *b)
 		connection_lost(b, "pipeline");
 		return;
 	}
-	b->state = BOOK_PIPELINE;
+	set_state(b, BOOK_PIPELINE);
 	b->result_no = 0;
 	flush(b);
 }
@@ -450,7 +493,7 @@ static void on_copy_result(struct book *b, PGresult *r)
 			connection_lost(b, "copy");
 			return;
 		}
-		b->state = BOOK_COPYING;
+		set_state(b, BOOK_COPYING);
 		flush(b);
 	}
 }
@@ -458,7 +501,7 @@ static void on_copy_result(struct book *b, PGresult *r)
 static void start_group(struct book *b)
 {
 	b->work = WORK_GROUP;
-	b->has_failed = b->is_data_failure = b->is_stale = false;
+	b->has_failed = b->is_data_failure = b->is_stale = b->is_passing = false;
 	b->is_committed = b->are_facts_due = false;
 	book_copy_data(b->group, &b->copy);
 	FAULT_POINT("hq.before_copy");
@@ -466,7 +509,7 @@ static void start_group(struct book *b)
 		connection_lost(b, "begin");
 		return;
 	}
-	b->state = BOOK_BEGINNING;
+	set_state(b, BOOK_BEGINNING);
 	flush(b);
 }
 
@@ -484,7 +527,7 @@ static void start_op(struct book *b)
 	}
 	b->work = WORK_OP;
 	b->op = op;
-	b->has_failed = b->is_data_failure = b->is_stale = b->is_committed = false;
+	b->has_failed = b->is_data_failure = b->is_stale = b->is_passing = b->is_committed = false;
 	start_pipeline(b);
 }
 
@@ -535,9 +578,13 @@ static void on_simple_end(struct book *b)
 {
 	switch (b->state) {
 	case BOOK_PREPARING:
-		if (b->has_failed)
+		if (b->has_failed) {
+			log_event(LOG_LEVEL_CRITICAL, "books_not_opened",
+				  "message=\"%s\" hint=\"another trib-hq has these books open, or"
+				  " tribctl db migrate was not run\"",
+				  b->detail);
 			connection_lost(b, "session");
-		else
+		} else
 			start_load(b);
 		break;
 	case BOOK_BEGINNING: /* refused before the COPY began */
@@ -612,6 +659,13 @@ static void on_io(struct ev_loop *loop, struct ev_io *w, int revents)
 		flush(b);
 }
 
+static void on_watchdog(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	connection_lost(w->data, "no_answer");
+}
+
 static void on_retry(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct book *b = w->data;
@@ -635,6 +689,8 @@ int book_create(struct hqd *h, struct book **ret)
 	b->ops_tail = &b->ops;
 	ev_init(&b->io, on_io);
 	b->io.data = b;
+	ev_init(&b->watchdog, on_watchdog);
+	b->watchdog.data = b;
 	ev_init(&b->retry, on_retry);
 	b->retry.data = b;
 	*ret = b;
@@ -648,6 +704,7 @@ void book_destroy(struct book *b)
 		return;
 	ev_io_stop(b->h->loop, &b->io);
 	ev_timer_stop(b->h->loop, &b->retry);
+	ev_timer_stop(b->h->loop, &b->watchdog);
 	clear_loaded(b);
 	PQfinish(b->conn);
 	pg_buffer_free(&b->copy);

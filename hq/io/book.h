@@ -33,7 +33,8 @@ struct book_statement {
  *
  * prepare() runs when its turn has come: it fills the statements from the state of that moment
  * (down log ends, say). done() runs once: err 0 after the commit; ERR_STATE when prepare refused or
- * a want_rows failed, ERR_INVALID when the database refused the values, ERR_IO when the outcome is
+ * a want_rows failed, ERR_INVALID when the database refused the values, ERR_AGAIN when it refused for
+ * a reason of the moment (a deadlock, a shutdown), ERR_IO when the outcome is
  * unknown (the connection was lost; state was read anew). Both may submit further ops. */
 struct book_op {
 	struct book_op *next;

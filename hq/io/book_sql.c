@@ -6,6 +6,7 @@
 
 /* Sorted arrays meet their rows by index; a hash join over them is the planner's mistake. */
 const char book_session_sql[] =
+	"SELECT trib.expect('TB005', pg_try_advisory_lock(1414678850)::int, 1);" /* 'TRIB' */
 	"SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off;"
 	"SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '60s'";
 
@@ -248,11 +249,34 @@ static void fill_keys(const struct ingest_group *g, struct pg_params *p, enum ho
 	pg_field_i64(b, d->bonus);
 }
 
+enum way {
+	MIN_PRINCIPAL,
+	MAX_PRINCIPAL,
+	MIN_BONUS,
+	MAX_BONUS
+};
+
+static void fill_way(const struct ingest_group *g, struct pg_params *p, enum holding_class cls,
+		     size_t n, enum way way)
+{
+	struct pg_buffer *b = pg_array(p, PG_INT8, n);
+
+	EACH_HOLDING(d, cls)
+	pg_field_i64(b, way == MIN_PRINCIPAL ? d->min_principal :
+			way == MAX_PRINCIPAL ? d->max_principal :
+			way == MIN_BONUS     ? d->min_bonus :
+					       d->max_bonus);
+}
+
 static bool fill_changes(const struct ingest_group *g, struct pg_params *p)
 {
 	size_t n = count_class(g, CHANGE);
 
 	fill_keys(g, p, CHANGE, n);
+	fill_way(g, p, CHANGE, n, MIN_PRINCIPAL);
+	fill_way(g, p, CHANGE, n, MAX_PRINCIPAL);
+	fill_way(g, p, CHANGE, n, MIN_BONUS);
+	fill_way(g, p, CHANGE, n, MAX_BONUS);
 	pg_value_i64(p, (int64_t)n);
 	return n > 0;
 }
@@ -262,6 +286,7 @@ static bool fill_points(const struct ingest_group *g, struct pg_params *p)
 	size_t n = count_class(g, POINTS);
 
 	fill_keys(g, p, POINTS, n);
+	fill_way(g, p, POINTS, n, MIN_PRINCIPAL);
 	pg_value_i64(p, (int64_t)n);
 	return n > 0;
 }
@@ -307,6 +332,10 @@ static bool fill_owed(const struct ingest_group *g, struct pg_params *p)
 	for (size_t i = 0; i < g->owed.n; i++)
 		pg_field_i64(b,
 			     ((const struct owed_delta *)cells_sorted(&g->owed, i))->points_owed);
+	b = pg_array(p, PG_INT8, g->owed.n);
+	for (size_t i = 0; i < g->owed.n; i++)
+		pg_field_i64(
+			b, ((const struct owed_delta *)cells_sorted(&g->owed, i))->min_points_owed);
 	pg_value_i64(p, (int64_t)g->owed.n);
 	return g->owed.n > 0;
 }
@@ -336,6 +365,11 @@ static bool fill_receipts(const struct ingest_group *g, struct pg_params *p)
 	for (size_t i = 0; i < n; i++) {
 		r = cells_sorted(&g->receipts, i);
 		pg_field_i64(b, r->refunded);
+	}
+	b = pg_array(p, PG_UUID, n);
+	for (size_t i = 0; i < n; i++) {
+		r = cells_sorted(&g->receipts, i);
+		pg_field(b, r->account, ACCOUNT_ID_BYTES);
 	}
 	pg_value_i64(p, (int64_t)n);
 	return n > 0;
@@ -445,9 +479,8 @@ static bool fill_quarantine(const struct ingest_group *g, struct pg_params *p)
 
 #define HOLDING_KEY_IS_D \
 	"h.node = d.node AND h.account = d.account AND h.lot = d.lot AND h.unit = d.unit"
-#define UNNEST_HOLDING                                                                   \
-	"unnest($1::int4[], $2::uuid[], $3::int8[], $4::int2[], $5::int8[], $6::int8[])" \
-	" AS d(node, account, lot, unit, principal, bonus)"
+#define HOLDING_ARRAYS "$1::int4[], $2::uuid[], $3::int8[], $4::int2[], $5::int8[], $6::int8[]"
+#define HOLDING_COLUMNS "node, account, lot, unit, principal, bonus"
 
 const struct book_sql book_sqls[] = {
 	{ "cursor",
@@ -489,31 +522,38 @@ const struct book_sql book_sqls[] = {
 	  fill_issues },
 	{ "holding_change",
 	  "WITH u AS (UPDATE trib.holding h SET principal = h.principal + d.principal,"
-	  " bonus = h.bonus + d.bonus FROM " UNNEST_HOLDING " WHERE " HOLDING_KEY_IS_D
-	  " RETURNING 1) SELECT trib.expect('TB002', count(*), $7::int8) FROM u",
+	  " bonus = h.bonus + d.bonus FROM unnest(" HOLDING_ARRAYS ", $7::int8[], $8::int8[],"
+	  " $9::int8[], $10::int8[]) AS d(" HOLDING_COLUMNS ", min_p, max_p, min_b, max_b)"
+	  " WHERE " HOLDING_KEY_IS_D " AND h.principal + d.min_p >= 0"
+	  " AND h.principal + d.max_p <= h.issued_principal AND h.bonus + d.min_b >= 0"
+	  " AND h.bonus + d.max_b <= h.issued_bonus RETURNING 1)"
+	  " SELECT trib.expect('TB002', count(*), $11::int8) FROM u",
 	  fill_changes },
 	{ "holding_points",
-	  "WITH u AS (UPDATE trib.holding h SET principal = h.principal + d.principal"
-	  " FROM " UNNEST_HOLDING " WHERE " HOLDING_KEY_IS_D " RETURNING 1),"
+	  "WITH d AS (SELECT * FROM unnest(" HOLDING_ARRAYS ", $7::int8[])"
+	  " AS d(" HOLDING_COLUMNS ", min_p)),"
+	  " u AS (UPDATE trib.holding h SET principal = h.principal + d.principal FROM d"
+	  " WHERE " HOLDING_KEY_IS_D " AND h.principal + d.min_p >= 0 RETURNING 1),"
 	  " i AS (INSERT INTO trib.holding SELECT d.node, d.account, d.lot, d.unit, d.principal, 0,"
-	  " 0, NULL, NULL, 0, 0 FROM " UNNEST_HOLDING " JOIN trib.account a USING (account)"
-	  " WHERE NOT EXISTS (SELECT 1 FROM trib.holding h WHERE " HOLDING_KEY_IS_D ") RETURNING 1)"
+	  " 0, NULL, NULL, 0, 0 FROM d JOIN trib.account a USING (account) WHERE d.min_p >= 0"
+	  " AND NOT EXISTS (SELECT 1 FROM trib.holding h WHERE " HOLDING_KEY_IS_D ") RETURNING 1)"
 	  " SELECT trib.expect('TB003', (SELECT count(*) FROM u) + (SELECT count(*) FROM i),"
-	  " $7::int8)",
+	  " $8::int8)",
 	  fill_points },
 	{ "owed",
 	  "WITH u AS (UPDATE trib.account a SET points_owed = a.points_owed + d.owed"
-	  " FROM unnest($1::uuid[], $2::int8[]) AS d(account, owed) WHERE a.account = d.account"
-	  " RETURNING 1) SELECT trib.expect('TB003', count(*), $3::int8) FROM u",
+	  " FROM unnest($1::uuid[], $2::int8[], $3::int8[]) AS d(account, owed, min_owed)"
+	  " WHERE a.account = d.account AND a.points_owed + d.min_owed >= 0 RETURNING 1)"
+	  " SELECT trib.expect('TB003', count(*), $4::int8) FROM u",
 	  fill_owed },
 	{ "receipt",
 	  "WITH r AS (INSERT INTO trib.receipt AS r SELECT d.store, d.incarnation, d.seq, j.amount,"
-	  " d.refunded FROM unnest($1::int4[], $2::int4[], $3::int8[], $4::int8[])"
-	  " AS d(store, incarnation, seq, refunded) JOIN trib.journal j ON j.store = d.store"
-	  " AND j.incarnation = d.incarnation AND j.seq = d.seq AND j.kind = 36"
+	  " d.refunded FROM unnest($1::int4[], $2::int4[], $3::int8[], $4::int8[], $5::uuid[])"
+	  " AS d(store, incarnation, seq, refunded, account) JOIN trib.journal j ON j.store = d.store"
+	  " AND j.incarnation = d.incarnation AND j.seq = d.seq AND j.kind = 36 AND j.account = d.account"
 	  " ON CONFLICT (store, incarnation, seq)"
 	  " DO UPDATE SET refunded = r.refunded + excluded.refunded RETURNING 1)"
-	  " SELECT trib.expect('TB004', count(*), $5::int8) FROM r",
+	  " SELECT trib.expect('TB004', count(*), $6::int8) FROM r",
 	  fill_receipts },
 	{ "posting",
 	  "INSERT INTO trib.posting AS p SELECT * FROM unnest($1::int4[], $2::date[], $3::int2[],"

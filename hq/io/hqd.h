@@ -29,6 +29,7 @@ struct hq_stream {
 	char code[STORE_CODE_MAX];
 	int32_t region;
 	bool is_active;
+	bool is_loaded; /* the last hq_load() found it */
 	uint8_t sign_key[32];
 	uint8_t curve_key[32];
 	uint8_t *certificate; /* Signed, packed; owned */

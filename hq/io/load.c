@@ -24,7 +24,7 @@ const char *hq_load_sqls[HQ_LOAD_SQLS] = {
 	" i.certificate, i.sign_key, coalesce(i.curve_key, ''), i.booked_seq, i.booked_head,"
 	" i.down_seq, i.down_head, i.down_applied, i.stored_seq, i.relayed_seq,"
 	" coalesce(i.rules_version, 0), coalesce(i.software, ''),"
-	" coalesce((extract(epoch FROM i.last_seen) * 1000)::int8, 0)"
+	" coalesce((extract(epoch FROM i.last_seen) * 1000)::int8, 0), i.is_forked"
 	" FROM trib.incarnation i JOIN trib.store s USING (store) ORDER BY 1, 2",
 	"SELECT version, signed FROM trib.rule_set ORDER BY version DESC LIMIT 1",
 	"SELECT DISTINCT store, account FROM trib.quarantine WHERE account IS NOT NULL",
@@ -136,19 +136,25 @@ static int load_certificate(const PGresult *r, int row, struct hq_stream *s)
 	return 0;
 }
 
+static void went_back(const struct hq_stream *s, uint64_t booked_seq)
+{
+	log_event(LOG_LEVEL_CRITICAL, "books_went_back",
+		  "store=%s incarnation=%u had=%llu has=%llu hint=\"the database was restored to an"
+		  " earlier point; restart trib-hq\"",
+		  s->code, s->incarnation, (unsigned long long)s->up.durable.seq,
+		  (unsigned long long)booked_seq);
+}
+
 /* A stream that is in memory already: what the database says counts, and it never goes back. */
 static int reload_stream(struct hqd *h, struct hq_stream *s, const struct hq_stream *row,
 			 const struct position *booked)
 {
 	if (booked->seq < s->up.durable.seq || row->down_end.seq < s->down_end.seq) {
-		log_event(LOG_LEVEL_CRITICAL, "books_went_back",
-			  "store=%s incarnation=%u had=%llu has=%llu hint=\"the database was"
-			  " restored to an earlier point; restart trib-hq\"",
-			  s->code, s->incarnation, (unsigned long long)s->up.durable.seq,
-			  (unsigned long long)booked->seq);
+		went_back(s, booked->seq);
 		return ERR_INVALID;
 	}
 	sync_in_init(&s->up, booked);
+	s->up.is_forked = row->up.is_forked;
 	ingest_set_booked(h->ingest, s->index, booked);
 	s->down_end = row->down_end;
 	s->is_active = row->is_active;
@@ -166,6 +172,7 @@ static int load_stream(struct hqd *h, const PGresult *r, int i)
 	struct hq_stream *s;
 
 	row.down_end.seq = get_u64(r, i, 10);
+	row.up.is_forked = PQgetvalue(r, i, 18)[0] == 't';
 	if (!get_bytes(r, i, 6, row.sign_key, 32) || !get_bytes(r, i, 9, booked.head, HEAD_BYTES) ||
 	    !get_bytes(r, i, 11, row.down_end.head, HEAD_BYTES))
 		return ERR_INVALID;
@@ -175,8 +182,10 @@ static int load_stream(struct hqd *h, const PGresult *r, int i)
 		return 0;
 	}
 	s = hq_find_stream(h, row.node, row.incarnation);
-	if (s != NULL)
+	if (s != NULL) {
+		s->is_loaded = true;
 		return reload_stream(h, s, &row, &booked);
+	}
 	if (!get_bytes(r, i, 7, row.curve_key, 32) || load_certificate(r, i, &row) < 0)
 		return ERR_INVALID;
 	snprintf(row.code, sizeof(row.code), "%s", PQgetvalue(r, i, 2));
@@ -186,6 +195,7 @@ static int load_stream(struct hqd *h, const PGresult *r, int i)
 	row.relayed_seq = get_u64(r, i, 14);
 	row.rules_version = get_u64(r, i, 15);
 	row.last_seen_ms = (int64_t)get_u64(r, i, 17);
+	row.is_loaded = true;
 	return hq_add_stream(h, &row, &booked, &s);
 }
 
@@ -229,8 +239,16 @@ int hq_load(struct hqd *h, PGresult *const *results)
 
 	if (r == 0)
 		r = load_regions(h, results[1]);
+	for (uint32_t i = 0; i < h->n_streams; i++)
+		h->streams[i]->is_loaded = false;
 	for (int i = 0; r == 0 && i < PQntuples(results[2]); i++)
 		r = load_stream(h, results[2], i);
+	for (uint32_t i = 0; r == 0 && i < h->n_streams; i++) {
+		if (!h->streams[i]->is_loaded) {
+			went_back(h->streams[i], 0);
+			r = ERR_INVALID;
+		}
+	}
 	if (r == 0)
 		r = load_rules(h, results[3]);
 	if (r == 0)
@@ -256,6 +274,7 @@ int hq_add_stream(struct hqd *h, const struct hq_stream *proto, const struct pos
 	*s = *proto;
 	s->index = (uint32_t)index;
 	sync_in_init(&s->up, booked);
+	s->up.is_forked = proto->up.is_forked;
 	sync_out_init(&s->down, s->down_end.seq);
 	s->older = h->by_node[s->node];
 	h->by_node[s->node] = s;
@@ -340,12 +359,15 @@ static void send_status(struct hqd *h, struct status_arrays *a)
 		values[i] = a->text[i];
 	}
 	db_query(h->db,
-		 "UPDATE trib.incarnation i SET stored_seq = d.stored, relayed_seq = d.relayed,"
+		 "WITH d AS (SELECT * FROM unnest($1::int4[], $2::int4[], $3::int8[], $4::int8[],"
+		 " $5::int8[], $6::int8[], $7::int8[])"
+		 " AS d(store, incarnation, stored, relayed, applied, rules, seen)),"
+		 " l AS (SELECT i.store, i.incarnation FROM trib.incarnation i JOIN d USING (store,"
+		 " incarnation) FOR UPDATE OF i SKIP LOCKED)" /* ingest goes first: no deadlock */
+		 " UPDATE trib.incarnation i SET stored_seq = d.stored, relayed_seq = d.relayed,"
 		 " down_applied = d.applied, rules_version = d.rules,"
 		 " last_seen = CASE WHEN d.seen = 0 THEN i.last_seen ELSE"
-		 " to_timestamp(d.seen / 1000.0) END FROM unnest($1::int4[], $2::int4[],"
-		 " $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[])"
-		 " AS d(store, incarnation, stored, relayed, applied, rules, seen)"
+		 " to_timestamp(d.seen / 1000.0) END FROM d JOIN l USING (store, incarnation)"
 		 " WHERE i.store = d.store AND i.incarnation = d.incarnation",
 		 7, values, on_status_written, NULL);
 	memset(a, 0, sizeof(*a));
