@@ -29,17 +29,27 @@ _sodium.sodium_init()
 
 
 @functools.cache
-def messages():
-    """The module of wire.proto's classes."""
+def _module(name):
+    """The module of a .proto's classes."""
     folder = tempfile.mkdtemp(prefix="trib.", dir="/tmp")
-    subprocess.run(["protoc", f"--proto_path={TOP}/proto", f"--python_out={folder}", "wire.proto"],
-                   check=True)
+    subprocess.run(["protoc", f"--proto_path={TOP}/proto", f"--python_out={folder}",
+                    f"{name}.proto"], check=True)
     sys.path.insert(0, folder)
     try:
-        return importlib.import_module("wire_pb2")
+        return importlib.import_module(f"{name}_pb2")
     finally:
         sys.path.remove(folder)
         subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def messages():
+    """wire.proto's classes."""
+    return _module("wire")
+
+
+def entries():
+    """entry.proto's classes."""
+    return _module("entry")
 
 
 # ---- crypto ----

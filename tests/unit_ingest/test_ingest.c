@@ -386,6 +386,48 @@ static void a_lost_connection_changes_nothing(void **state)
 	assert_int_equal(book(f), 1);
 }
 
+/* The culprit is quarantined by its place: after the queue was dropped, whoever comes first is not. */
+static void a_dropped_queue_forgets_the_culprit(void **state)
+{
+	struct fixture *f = *state;
+	struct builder w = batch_of(f, 0);
+	struct ingest_batch *released;
+
+	add_opening(f, &w, "6001");
+	ingest_push(f->g, w.b);
+	(void)ingest_build(f->g, NOW_MS);
+	ingest_failed(f->g, true, "check constraint");
+	assert_int_equal(ingest_build(f->g, NOW_MS)->n_quarantined, 1);
+	ingest_failed(f->g, false, ""); /* the connection is lost before the answer */
+	ingest_reset(f->g, &released);
+	assert_int_equal(free_all(released), 1);
+
+	w = batch_of(f, 1);
+	add_opening(f, &w, "6002");
+	ingest_push(f->g, w.b);
+	assert_int_equal(ingest_build(f->g, NOW_MS)->n_quarantined, 0);
+	book(f);
+}
+
+/* What the sums were on the way is told, not only where they end (G7). */
+static void the_way_of_a_holding_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct builder w = batch_of(f, 0);
+	const struct ingest_group *g;
+	const struct holding_delta *d;
+
+	add_opening(f, &w, "6001");
+	add_top_up(f, &w, "6001", 700, 700);
+	ingest_push(f->g, w.b);
+	g = ingest_build(f->g, NOW_MS);
+	d = cells_sorted(&g->holdings, 0);
+	assert_true(d->is_issue);
+	assert_int_equal(d->min_principal, 0);
+	assert_int_equal(d->max_principal, 700);
+	book(f);
+}
+
 static void a_group_may_end_inside_a_batch(void **state)
 {
 	struct fixture *f = *state;
@@ -422,6 +464,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_refused_entry_is_found_by_halving, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_lost_connection_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_dropped_queue_forgets_the_culprit, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_way_of_a_holding_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_group_may_end_inside_a_batch, setup, teardown),
 	};
 
