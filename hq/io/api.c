@@ -38,7 +38,12 @@ void api_reply_failed(struct http_request *req, int err, const char *message)
 
 	log_event(LOG_LEVEL_ERROR, "api_failed", "path=%s err=%d why=%s", http_path(req), err,
 		  log_quote(&v, message));
-	if (err == ERR_IO)
+	if (err == ERR_AGAIN)
+		api_reply(req, 503,
+			  error_json(req, "unavailable_error", "database_busy",
+				     "数据库繁忙，请稍后重试。",
+				     "The database was busy; try again in a moment.", NULL, true));
+	else if (err == ERR_IO)
 		api_reply(req, 503,
 			  error_json(req, "unavailable_error", "database_unavailable",
 				     "暂时无法访问数据库，请稍后重试。",

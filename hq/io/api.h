@@ -25,7 +25,7 @@ struct api_call *api_call_create(struct hqd *h, struct http_request *req);
 void api_reply_conflict(struct http_request *req, const char *code, const char *zh, const char *en,
 			const char *detail);
 
-/* Answer for a failed db_query or book op: 503 for ERR_IO, else 500; logged. */
+/* Answer for a failed db_query or book op: 503 for ERR_IO and ERR_AGAIN, else 500; logged. */
 void api_reply_failed(struct http_request *req, int err, const char *message);
 
 /* Read the JSON body's `reason`, which is required where money or identity moves. */

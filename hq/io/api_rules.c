@@ -101,10 +101,8 @@ static void on_published(void *ctx, int err, const char *message, uint64_t versi
 
 	if (err == 0)
 		api_reply(c->req, 201, json_pack("{s:I}", "version", (json_int_t)version));
-	else if (err == ERR_STATE)
-		api_reply_error(c->req, CODE_TOO_LARGE, "rules", NULL);
-	else
-		api_reply_failed(c->req, err, message);
+	else /* its size was looked at before: what is refused now is a race with something else */
+		api_reply_failed(c->req, err == ERR_STATE ? ERR_AGAIN : err, message);
 	free(c);
 }
 
@@ -125,12 +123,19 @@ void api_publish_rules(struct hqd *h, struct http_request *req, const struct htt
 		api_reply_error(req, b.code, b.param, body_facts(&b));
 	} else {
 		struct api_call *c = api_call_create(h, req);
+		size_t bytes;
+		int r = rules_publish(h, rules, reason, on_published, c, err, &bytes);
 
-		if (rules_publish(h, rules, reason, on_published, c, err) < 0) {
-			free(c);
+		if (r == ERR_FULL)
+			api_reply_error(req, CODE_TOO_LARGE, "rules",
+					json_pack("{s:s, s:I, s:I}", "detail", err, "bytes",
+						  (json_int_t)bytes, "limit",
+						  (json_int_t)RULES_MAX_SIGNED));
+		else if (r < 0)
 			api_reply_error(req, CODE_BAD_VALUE, "rules",
 					json_pack("{s:s}", "detail", err));
-		}
+		if (r < 0)
+			free(c);
 	}
 	body_finish(&b);
 }

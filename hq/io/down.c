@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "entry.h"
 #include "log.h"
 #include "sign.h"
 
@@ -59,7 +60,7 @@ int down_rows_add(const struct hqd *h, struct down_rows *r, int32_t node, uint32
 	m->seq = at->seq + 1;
 	m->wall_ms = hq_wall_ms();
 	len = trib__v1__down_message__get_packed_size(m);
-	if (len > SYNC_BATCH_MAX_BYTES)
+	if (len > ENTRY_MAX_BYTES)
 		return ERR_FULL;
 	bytes = malloc(len);
 	if (bytes == NULL)

@@ -11,7 +11,8 @@ struct down_rows {
 };
 
 /* Add message m to the down log of (node, incarnation) that ends at *at, and move *at. Sets m's
- * node, incarnation, seq and time. ERR_FULL when the message passes SYNC_BATCH_MAX_BYTES. */
+ * node, incarnation, seq and time. ERR_FULL when the message passes ENTRY_MAX_BYTES,
+ * which is the most that relays and stores take for one. */
 int MUST_CHECK down_rows_add(const struct hqd *h, struct down_rows *r, int32_t node,
 			     uint32_t incarnation, struct position *at, Trib__V1__DownMessage *m);
 

@@ -1,5 +1,6 @@
 #include "rules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #include "sign.h"
 
 #define RULES_ARENA_BYTES (4u << 20)
-#define RULES_MAX_SIGNED (SYNC_BATCH_MAX_BYTES - 1024) /* it travels inside one down message */
+#define SIGNED_EXTRA_BYTES 100 /* key id, signature and their headers; see signed_bound() */
 
 struct publish {
 	struct hqd *h;
@@ -30,6 +31,14 @@ static void publish_free(struct publish *p)
 	free(p->memory);
 	free(p->signed_bytes);
 	free(p);
+}
+
+/* What the rule set takes when signed, whatever its version and time. */
+static size_t signed_bound(struct publish *p)
+{
+	p->rules->version = INT64_MAX;
+	p->rules->effective_ms = INT64_MAX;
+	return trib__v1__rule_set__get_packed_size(p->rules) + SIGNED_EXTRA_BYTES;
 }
 
 /* Number, pack and sign the rule set as the next one. */
@@ -125,7 +134,7 @@ static void on_published(void *ctx, int err, const char *message)
 }
 
 static int publish_create(struct hqd *h, const json_t *json, const char *reason,
-			  struct publish **ret, char *err)
+			  struct publish **ret, char *err, size_t *ret_bytes)
 {
 	struct publish *p = calloc(1, sizeof(*p));
 	int r;
@@ -141,7 +150,15 @@ static int publish_create(struct hqd *h, const json_t *json, const char *reason,
 	r = rules_from_json(json, 1, 0, &p->arena, &p->rules, err);
 	if (r < 0) {
 		publish_free(p);
-		return r;
+		return ERR_INVALID;
+	}
+	*ret_bytes = signed_bound(p);
+	if (*ret_bytes > RULES_MAX_SIGNED) {
+		snprintf(err, RULES_ERROR_BYTES,
+			 "the rules take %zu bytes when signed; at most %u fit one message",
+			 *ret_bytes, RULES_MAX_SIGNED);
+		publish_free(p);
+		return ERR_FULL;
 	}
 	*ret = p;
 	return 0;
@@ -149,10 +166,10 @@ static int publish_create(struct hqd *h, const json_t *json, const char *reason,
 
 int rules_publish(struct hqd *h, const json_t *json, const char *reason,
 		  void (*done)(void *ctx, int err, const char *message, uint64_t version),
-		  void *ctx, char *err)
+		  void *ctx, char *err, size_t *ret_bytes)
 {
 	struct publish *p;
-	int r = publish_create(h, json, reason, &p, err);
+	int r = publish_create(h, json, reason, &p, err, ret_bytes);
 
 	if (r < 0)
 		return r;
@@ -168,11 +185,12 @@ void rules_ensure_base(struct hqd *h)
 	struct log_value v;
 	struct publish *p;
 	json_t *json;
+	size_t bytes;
 
 	if (h->rules_version > 0)
 		return;
 	json = json_loads(rules_base_json, 0, NULL);
-	if (json != NULL && publish_create(h, json, "the base rules", &p, err) == 0) {
+	if (json != NULL && publish_create(h, json, "the base rules", &p, err, &bytes) == 0) {
 		p->is_base = true;
 		down_append_filled(h, fill, on_published, p);
 	} else {
