@@ -98,7 +98,7 @@ static int print_object_as_csv(json_t *object)
 
 static int print_json(const json_t *data)
 {
-	if (json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY) != 0)
+	if (json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12)) != 0)
 		return ERR_IO;
 	return putchar('\n') == EOF ? ERR_IO : 0;
 }

@@ -18,7 +18,7 @@ static char *cell_text(const json_t *v)
 		return strdup(json_string_value(v));
 	if (json_is_null(v))
 		return strdup("");
-	return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
 }
 
 static size_t find_column(const struct table *t, const char *field)
