@@ -128,9 +128,12 @@ static void clear_loaded(struct book *b)
 /* The outcome of what was being written is unknown until the cursors are read again. */
 static void connection_lost(struct book *b, const char *what)
 {
+	struct log_value v;
+
 	copy_detail(b, b->conn != NULL ? PQerrorMessage(b->conn) : "out of memory");
-	log_event(LOG_LEVEL_ERROR, "books_connection_lost", "at=%s message=\"%s\"", what,
-		  b->detail);
+	if (b->detail[0] != '\0') /* else it was our own decision, told already */
+		log_event(LOG_LEVEL_ERROR, "books_connection_lost", "at=%s message=%s", what,
+			  log_quote(&v, b->detail));
 	ev_io_stop(b->h->loop, &b->io);
 	PQfinish(b->conn);
 	b->conn = NULL;
@@ -224,6 +227,8 @@ static void settle_unknown(struct book *b)
 	if (hq_load(h, b->loaded) < 0) {
 		clear_loaded(b);
 		connection_lost(b, "state");
+		h->has_failed = true; /* trying again would not help: the reason is in the log */
+		ev_break(h->loop, EVBREAK_ALL);
 		if (op != NULL)
 			op->done(op, ERR_IO, "the database is not in a usable state");
 		return;
@@ -244,6 +249,7 @@ static void settle_unknown(struct book *b)
 
 static void on_load_result(struct book *b, PGresult *r)
 {
+	struct log_value v;
 	ExecStatusType st = PQresultStatus(r);
 
 	if (st == PGRES_PIPELINE_SYNC) {
@@ -263,9 +269,8 @@ static void on_load_result(struct book *b, PGresult *r)
 	if (st != PGRES_COMMAND_OK) {
 		copy_detail(b, PQresultErrorMessage(r));
 		if (st != PGRES_PIPELINE_ABORTED)
-			log_event(LOG_LEVEL_ERROR, "books_load_refused",
-				  "message=\"%s\" hint=\"%s\"", b->detail,
-				  "has the database been migrated?");
+			log_event(LOG_LEVEL_ERROR, "books_load_refused", "message=%s hint=\"%s\"",
+				  log_quote(&v, b->detail), "has the database been migrated?");
 	}
 	PQclear(r);
 }
@@ -284,6 +289,7 @@ static void finish_work(struct book *b)
 	struct hqd *h = b->h;
 	enum book_work work = b->work;
 	struct book_op *op = b->op;
+	struct log_value v;
 
 	b->work = WORK_NONE;
 	set_state(b, BOOK_IDLE);
@@ -302,8 +308,8 @@ static void finish_work(struct book *b)
 		if (b->are_facts_due)
 			facts_send_due(h);
 	} else {
-		log_event(LOG_LEVEL_ERROR, "books_group_refused", "rows=%zu data=%d message=\"%s\"",
-			  b->group->n_rows, b->is_data_failure, b->detail);
+		log_event(LOG_LEVEL_ERROR, "books_group_refused", "rows=%zu data=%d message=%s",
+			  b->group->n_rows, b->is_data_failure, log_quote(&v, b->detail));
 		if (b->is_stale) {
 			b->work = WORK_GROUP; /* settled after the state was read */
 			connection_lost(b, "cursor");
@@ -311,8 +317,11 @@ static void finish_work(struct book *b)
 		}
 		ingest_failed(h->ingest, b->is_data_failure, b->detail);
 		if (b->group->n_quarantined > 0 && b->is_data_failure && b->group->n_rows <= 2) {
-			log_event(LOG_LEVEL_CRITICAL, "quarantine_refused", "message=\"%s\"",
-				  b->detail); /* nothing can be booked before this is mended */
+			log_event(
+				LOG_LEVEL_CRITICAL, "quarantine_refused", "message=%s",
+				log_quote(
+					&v,
+					b->detail)); /* nothing can be booked before this is mended */
 			start_retry(b);
 			return;
 		}
@@ -576,16 +585,19 @@ static void on_simple_result(struct book *b, PGresult *r)
 /* All results of a simple query were seen. */
 static void on_simple_end(struct book *b)
 {
+	struct log_value v;
+
 	switch (b->state) {
 	case BOOK_PREPARING:
 		if (b->has_failed) {
 			log_event(LOG_LEVEL_CRITICAL, "books_not_opened",
-				  "message=\"%s\" hint=\"another trib-hq has these books open, or"
+				  "message=%s hint=\"another trib-hq has these books open, or"
 				  " tribctl db migrate was not run\"",
-				  b->detail);
+				  log_quote(&v, b->detail));
 			connection_lost(b, "session");
-		} else
+		} else {
 			start_load(b);
+		}
 		break;
 	case BOOK_BEGINNING: /* refused before the COPY began */
 		b->has_failed = true;
