@@ -87,9 +87,22 @@ json_t *api_account(const PGresult *r, int row, int col)
 	return json_string(text);
 }
 
+void api_items_add(json_t **items, json_t *item)
+{
+	if (*items == NULL) {
+		json_decref(item);
+	} else if (json_array_append_new(*items, item) < 0) {
+		json_decref(*items);
+		*items = NULL;
+	}
+}
+
 void api_reply_items(struct http_request *req, json_t *items)
 {
-	api_reply(req, 200, json_pack("{s:o}", "items", items));
+	if (items == NULL)
+		api_reply_failed(req, ERR_INVALID, "an item cannot be written as JSON");
+	else
+		api_reply(req, 200, json_pack("{s:o}", "items", items));
 }
 
 json_t *api_time(int64_t ms)

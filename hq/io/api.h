@@ -37,7 +37,10 @@ json_t *api_int(const PGresult *r, int row, int col);
 /* uuid column as the 26 characters of base32 */
 json_t *api_account(const PGresult *r, int row, int col);
 
-/* {"items": items}; takes it. */
+/* Add an item, which is taken; NULL (text that is no UTF-8, say) makes *items NULL. */
+void api_items_add(json_t **items, json_t *item);
+
+/* {"items": items}; takes it. NULL is answered as an error: never a list with items left out. */
 void api_reply_items(struct http_request *req, json_t *items);
 
 /* SQL of a timestamptz as RFC 3339 in UTC. */

@@ -61,13 +61,13 @@ static json_t *account_json(const PGresult *r)
 		bonus += unit == TRIB__V1__UNIT__UNIT_VALUE ? pg_int(r, i, BONUS) : 0;
 		points += unit == TRIB__V1__UNIT__UNIT_POINTS ? pg_int(r, i, PRINCIPAL) : 0;
 		uses += unit == TRIB__V1__UNIT__UNIT_USES ? pg_int(r, i, PRINCIPAL) : 0;
-		json_array_append_new(
-			holdings,
-			json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "store",
-				  pg_text(r, i, HOLDER), "lot", api_text(r, i, LOT), "unit",
-				  unit_name(unit), "principal", api_int(r, i, PRINCIPAL), "bonus",
-				  api_int(r, i, BONUS), "issuer", api_text(r, i, ISSUER), "expires",
-				  api_text(r, i, EXPIRES)));
+		api_items_add(&holdings,
+			      json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "store",
+					pg_text(r, i, HOLDER), "lot", api_text(r, i, LOT), "unit",
+					unit_name(unit), "principal", api_int(r, i, PRINCIPAL),
+					"bonus", api_int(r, i, BONUS), "issuer",
+					api_text(r, i, ISSUER), "expires",
+					api_text(r, i, EXPIRES)));
 	}
 	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 			 "account", api_account(r, 0, ACCOUNT), "card_no_masked",

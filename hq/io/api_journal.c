@@ -47,8 +47,8 @@ static void on_rows(void *ctx, int err, const PGresult *rows, const char *messag
 		for (int i = 0; i < PQntuples(rows); i++) {
 			if (pg_null(rows, i, SEQ)) /* a store without entries */
 				continue;
-			json_array_append_new(
-				items,
+			api_items_add(
+				&items,
 				json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
 					  "incarnation", api_int(rows, i, INCARNATION), "seq",
 					  api_int(rows, i, SEQ), "kind",

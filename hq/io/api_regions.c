@@ -55,7 +55,7 @@ static void on_list(void *ctx, int err, const PGresult *rows, const char *messag
 		json_t *items = json_array();
 
 		for (int i = 0; i < PQntuples(rows); i++)
-			json_array_append_new(items, region_json(c->h, rows, i));
+			api_items_add(&items, region_json(c->h, rows, i));
 		api_reply_items(c->req, items);
 	}
 	free(c);
