@@ -78,8 +78,9 @@ static void add_code(struct issue *i)
 
 	add(i,
 	    "UPDATE trib.enroll_code c SET expires_at = now() WHERE used_at IS NULL"
-	    " AND expires_at > now() AND c.region = $1::int AND c.store IS NOT DISTINCT FROM"
-	    " (SELECT store FROM trib.store WHERE code = $2)",
+	    " AND expires_at > now() AND CASE WHEN $2::text IS NULL THEN c.store IS NULL"
+	    " AND c.region = $1::int ELSE c.store = (SELECT store FROM trib.store WHERE code = $2)"
+	    " END",
 	    -1, 2, (const char *const[]){ i->region.data, i->store });
 	add(i,
 	    "INSERT INTO trib.enroll_code (code_id, secret, region, store, reason, expires_at)"

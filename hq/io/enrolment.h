@@ -21,7 +21,7 @@ struct enroll_issue_store { /* NULL fields: as the store has them, or the defaul
 };
 
 /* Issue a code for a store (store not NULL) or for the relay of a region; older unused codes for
- * the same are void. Makes the row where it is new; name is the region's, or NULL. done gets err 0
+ * the same are void, a store's also those for another region. Makes the row where it is new; name is the region's, or NULL. done gets err 0
  * with the code, which is wiped afterwards; ERR_STATE: enrolled already, or no number is free;
  * ERR_INVALID: the database refused (an unknown time zone); ERR_IO. */
 void enroll_issue(struct hqd *h, int32_t region, const char *name,
