@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "down.h"
 #include "encode.h"
 #include "enrolment.h"
 
@@ -41,6 +42,14 @@ static int64_t max64(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* What this process heard itself counts by a clock that nobody sets. */
+static bool is_online(const struct hq_stream *s, int64_t seen_ms, int64_t now_ms)
+{
+	if (s != NULL && s->heard_ms != 0)
+		return hq_mono_ms() - s->heard_ms < ONLINE_MS;
+	return seen_ms <= now_ms && now_ms - seen_ms < ONLINE_MS;
+}
+
 /* One store: the database's row, overtaken by what this process has heard since. */
 static json_t *store_json(const struct hq_stream *s, const PGresult *r, int row, int64_t now_ms)
 {
@@ -63,7 +72,7 @@ static json_t *store_json(const struct hq_stream *s, const PGresult *r, int row,
 			software = s->software;
 	}
 	if (strcmp(state, "enrolled") == 0)
-		state = now_ms - seen < ONLINE_MS ? "online" : "silent";
+		state = is_online(s, seen, now_ms) ? "online" : "silent";
 	return json_pack(
 		"{s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o,"
 		" s:s, s:I}",
@@ -103,8 +112,8 @@ static void on_list(void *ctx, int err, const PGresult *rows, const char *messag
 		json_t *items = json_array();
 
 		for (int i = 0; i < PQntuples(rows); i++)
-			json_array_append_new(items, store_json(by_node[pg_int(rows, i, NODE)],
-								rows, i, now_ms));
+			api_items_add(&items,
+				      store_json(by_node[pg_int(rows, i, NODE)], rows, i, now_ms));
 		free(by_node);
 		api_reply_items(c->req, items);
 	}

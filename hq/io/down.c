@@ -20,6 +20,14 @@ int64_t hq_wall_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t hq_mono_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
+}
+
 /* ---- rows ---- */
 
 static void sign_head(const struct hqd *h, int32_t node, uint32_t incarnation,

@@ -38,4 +38,7 @@ void down_append_filled(struct hqd *h, int (*fill)(void *ctx, struct down_op *op
 /* Milliseconds since 1970 by the system's clock. */
 int64_t hq_wall_ms(void);
 
+/* Milliseconds of a clock that nobody sets: for intervals. Never 0. */
+int64_t hq_mono_ms(void);
+
 #endif

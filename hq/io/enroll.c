@@ -17,6 +17,7 @@
 /* One request from its arrival to its reply. */
 struct request {
 	struct hqd *h;
+	struct enroll_bucket *bucket; /* one of its under_way is ours */
 	void (*reply)(void *ctx, const Trib__V1__EnrollReply *r);
 	void *ctx;
 	bool has_ticket;
@@ -28,22 +29,17 @@ struct request {
 	_Alignas(16) uint8_t memory[ARENA_BYTES];
 };
 
-static unsigned under_way;
-static double tokens = BURST, filled_at;
-
 /* An open socket takes anybody's requests: bound what they cost. */
-static bool take_token(struct hqd *h)
+static bool take_token(struct enroll_bucket *b)
 {
-	double now = ev_now(h->loop);
+	int64_t now = hq_mono_ms();
 
-	if (now > filled_at) {
-		tokens += (now - filled_at) * RATE_PER_S;
-		tokens = tokens > BURST ? BURST : tokens;
-		filled_at = now;
-	}
-	if (tokens < 1 || under_way >= UNDER_WAY_MAX)
+	b->taken -= (double)(now - b->at_ms) / 1000 * RATE_PER_S;
+	b->taken = b->taken < 0 ? 0 : b->taken;
+	b->at_ms = now;
+	if (b->taken + 1 > BURST || b->under_way >= UNDER_WAY_MAX)
 		return false;
-	tokens -= 1;
+	b->taken += 1;
 	return true;
 }
 
@@ -53,8 +49,8 @@ static void request_free(struct request *q)
 	free(q->subject.entity);
 	free(q->subject.time_zone);
 	sodium_memzero(q->memory, sizeof(q->memory));
+	q->bucket->under_way--;
 	free(q);
-	under_way--;
 }
 
 static void answer(struct request *q, const char *refused, const void *sealed, size_t sealed_len)
@@ -232,12 +228,12 @@ static int request_open(struct request *q, const Trib__V1__Enroll *e)
 	return 0;
 }
 
-void enroll_request(struct hqd *h, const Trib__V1__Enroll *e,
+void enroll_request(struct hqd *h, struct enroll_bucket *b, const Trib__V1__Enroll *e,
 		    void (*reply)(void *ctx, const Trib__V1__EnrollReply *r), void *ctx)
 {
 	struct request *q;
 
-	if (!h->is_ready || !take_token(h)) {
+	if (!h->is_ready || !take_token(b)) {
 		refuse(e, "unavailable", reply, ctx);
 		return;
 	}
@@ -248,9 +244,10 @@ void enroll_request(struct hqd *h, const Trib__V1__Enroll *e,
 	q = calloc(1, sizeof(*q));
 	if (q == NULL)
 		abort();
-	under_way++;
+	b->under_way++;
 	arena_init(&q->arena, q->memory, sizeof(q->memory));
 	q->h = h;
+	q->bucket = b;
 	q->reply = reply;
 	q->ctx = ctx;
 	q->has_ticket = e->has_ticket;

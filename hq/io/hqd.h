@@ -39,13 +39,15 @@ struct hq_stream {
 	struct position down_end; /* the down log's end in the database */
 	bool is_presented; /* the relay has presented it on its present connection */
 	unsigned due; /* enum hq_due: what is still to be sent for it */
-	int64_t acked_ms; /* when the last ack was sent */
+	int64_t acked_ms; /* when the last ack was sent, by hq_mono_ms() */
 	bool is_reading; /* a query for its next down messages is under way */
+	uint64_t read_from; /* and is for those from there */
 	uint64_t stored_seq, relayed_seq, down_applied; /* as reported */
 	uint64_t rules_version; /* as reported */
 	int64_t last_seen_ms;
-	int64_t health_ms; /* the store's own clock in its newest health */
-	char software[32];
+	int64_t heard_ms; /* the same by hq_mono_ms(); 0: not heard in this process */
+	uint8_t health_hash[32]; /* of its newest health */
+	char software[SOFTWARE_MAX + 1];
 	bool is_status_dirty; /* reported state not written to the database yet */
 };
 
@@ -53,6 +55,13 @@ enum hq_due {
 	HQ_DUE_RESUME = 1,
 	HQ_DUE_ACK = 2,
 	HQ_DUE_PULL = 4,
+};
+
+/* How much of HQ's patience for enrolments one place has used; zero is none. */
+struct enroll_bucket {
+	double taken; /* at at_ms, by hq_mono_ms(); falls with time */
+	int64_t at_ms;
+	unsigned under_way;
 };
 
 struct hq_region {
@@ -65,9 +74,12 @@ struct hq_region {
 	struct sync_window in; /* of the relay's sending: granted, and received so far */
 	struct sync_window out; /* of ours to it */
 	bool is_roster_due, is_credit_due;
+	struct enroll_bucket enrolments;
 	uint64_t sent_roster;
 	int64_t last_seen_ms;
-	char listen_endpoint[128], enroll_endpoint[128], software[32];
+	int64_t heard_ms; /* the same by hq_mono_ms() */
+	char listen_endpoint[ENDPOINT_MAX + 1], enroll_endpoint[ENDPOINT_MAX + 1];
+	char software[SOFTWARE_MAX + 1];
 	bool is_status_dirty;
 };
 
@@ -174,8 +186,8 @@ void facts_send_due(struct hqd *h);
 /* ---- enroll.c ---- */
 
 /* An enrolment request that came over the relay link (reply through `reply`) or over the open
- * socket. reply is called once, maybe later, and must be prepared for the peer to be gone. */
-void enroll_request(struct hqd *h, const Trib__V1__Enroll *e,
+ * socket; from is the place's share, which outlives the request. reply is called once, maybe later, and must be prepared for the peer to be gone. */
+void enroll_request(struct hqd *h, struct enroll_bucket *from, const Trib__V1__Enroll *e,
 		    void (*reply)(void *ctx, const Trib__V1__EnrollReply *r), void *ctx);
 
 /* ---- api.c: the admin API ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "down.h"
 #include "log.h"
 #include "sign.h"
 
@@ -60,6 +61,7 @@ static void on_hello(struct hqd *h, struct hq_region *r, const Trib__V1__Hello *
 	r->connection = ++relays.connections;
 	r->is_up = true;
 	r->last_seen_ms = now_ms();
+	r->heard_ms = hq_mono_ms();
 	r->in = (struct sync_window){ .granted = RELAY_WINDOW_BYTES };
 	r->out = (struct sync_window){ .granted = m->window_bytes };
 	snprintf(r->software, sizeof(r->software), "%s", p->software);
@@ -163,6 +165,7 @@ static void on_health(struct hqd *h, struct hq_region *r, const Trib__V1__Signed
 {
 	const Trib__V1__Health *p;
 	struct hq_stream *s;
+	uint8_t hash[32];
 
 	if (payload_unpack_health(&relays.reader.arena, signed_health->payload.data,
 				  signed_health->payload.len, &p) < 0)
@@ -174,10 +177,13 @@ static void on_health(struct hqd *h, struct hq_region *r, const Trib__V1__Signed
 			  p->node);
 		return;
 	}
-	if (p->clock_ms <= s->health_ms)
-		return; /* an older word, said again: the store is silent since then */
-	s->health_ms = p->clock_ms;
+	crypto_generichash(hash, sizeof(hash), signed_health->payload.data,
+			   signed_health->payload.len, NULL, 0);
+	if (memcmp(hash, s->health_hash, sizeof(hash)) == 0)
+		return; /* the same word again: the store is silent since then */
+	memcpy(s->health_hash, hash, sizeof(hash));
 	s->last_seen_ms = now_ms();
+	s->heard_ms = hq_mono_ms();
 	s->stored_seq = p->stored_seq;
 	s->relayed_seq = p->relayed_seq;
 	s->rules_version = p->rules_version;
@@ -228,7 +234,7 @@ static void on_enroll(struct hqd *h, struct hq_region *r, const Trib__V1__Enroll
 	if (to == NULL)
 		abort();
 	*to = (struct enroll_reply_to){ r->region, r->connection };
-	enroll_request(h, m, on_enroll_reply, to);
+	enroll_request(h, &r->enrolments, m, on_enroll_reply, to);
 }
 
 static void on_refuse(struct hq_region *r, const Trib__V1__Refuse *m)
@@ -252,6 +258,7 @@ static void dispatch(struct hqd *h, struct hq_region *r, const Trib__V1__Envelop
 		return;
 	}
 	r->last_seen_ms = now_ms();
+	r->heard_ms = hq_mono_ms();
 	switch ((int)e->body_case) {
 	case TRIB__V1__ENVELOPE__BODY_PRESENT:
 		on_present(h, r, e->present);
@@ -267,10 +274,7 @@ static void dispatch(struct hqd *h, struct hq_region *r, const Trib__V1__Envelop
 		break;
 	case TRIB__V1__ENVELOPE__BODY_CREDIT:
 		sync_window_credit(&r->out, e->credit->total_bytes);
-		for (uint32_t i = 0; i < h->n_streams; i++) {
-			if (h->streams[i]->region == r->region)
-				relays_send_down(h->streams[i]);
-		}
+		relays_send_all_down();
 		break;
 	case TRIB__V1__ENVELOPE__BODY_HEARTBEAT:
 		on_heartbeat(h, r, e->heartbeat);
@@ -313,11 +317,9 @@ static void on_message(void *ctx, const struct link_peer *peer, const uint8_t *d
 
 static void on_writable(void *ctx)
 {
-	struct hqd *h = ctx;
-
+	(void)ctx;
 	relays_flush();
-	for (uint32_t i = 0; i < h->n_streams; i++)
-		relays_send_down(h->streams[i]);
+	relays_send_all_down();
 }
 
 /* ---- enrolment's open socket ---- */
@@ -351,7 +353,7 @@ static void on_open_message(void *ctx, const struct link_peer *peer, const uint8
 	if (route == NULL)
 		abort();
 	*route = peer->route;
-	enroll_request(h, e->enroll, on_open_reply, route);
+	enroll_request(h, &relays.open_enrolments, e->enroll, on_open_reply, route);
 }
 
 /* ---- life ---- */
@@ -374,11 +376,12 @@ static void on_tick(struct ev_loop *loop, struct ev_timer *w, int revents)
 	for (size_t i = 0; i < HQ_MAX_REGIONS; i++) {
 		struct hq_region *r = &h->regions[i];
 
-		if (r->is_up && now_ms() - r->last_seen_ms > RELAY_SILENCE_MS) {
+		if (r->is_up && hq_mono_ms() - r->heard_ms > RELAY_SILENCE_MS) {
 			r->is_up = false;
 			log_event(LOG_LEVEL_WARNING, "relay_silent", "region=%d", r->region);
 		}
 	}
+	relays_send_all_down(); /* what a failed read left */
 	hq_write_status(h);
 }
 

@@ -16,6 +16,7 @@
 
 #define RELAY_WINDOW_BYTES (16u << 20)
 #define RELAY_DOWN_BATCH 200 /* messages read from the down log at a time */
+#define RELAY_READS_MAX 64 /* reads of down logs under way */
 #define RELAY_SILENCE_MS 20000
 #define ACK_INTERVAL_MS 10
 
@@ -25,7 +26,11 @@ struct relays {
 	struct envelope_reader reader;
 	struct send_buffer out;
 	uint32_t connections;
+	struct enroll_bucket open_enrolments; /* of the open socket */
 	unsigned n_compares; /* look-ups under way */
+	unsigned n_reads; /* of down logs under way: RELAY_READS_MAX */
+	uint32_t next_read; /* index of the stream whose turn is next */
+	bool is_read_due; /* a stream found no room among them */
 	struct ev_timer flush_timer, tick_timer;
 };
 extern struct relays relays;
@@ -51,7 +56,11 @@ void relays_due(struct hq_stream *s, unsigned due);
 void relays_refuse(struct hq_region *r, const struct hq_stream *s, const char *code,
 		   const char *detail);
 
-/* Send the next down messages of s, if the window and the link allow. */
+/* Send the next down messages of s, if the window and the link allow; later, when too many streams
+ * are being read. */
 void relays_send_down(struct hq_stream *s);
+
+/* The same for all streams, in turn. */
+void relays_send_all_down(void);
 
 #endif

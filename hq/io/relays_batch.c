@@ -49,6 +49,14 @@ static size_t item_bytes(const Trib__V1__Batch *m)
 	return bytes;
 }
 
+/* Nothing of a batch is kept: the relay may send as much again. */
+static void give_back(struct hq_region *r, const Trib__V1__Batch *m)
+{
+	sync_window_credit(&r->in, r->in.granted + item_bytes(m));
+	r->is_credit_due = true;
+	relays_flush();
+}
+
 /* The signed head is this stream's own. */
 static const Trib__V1__SignedHead *verified_head(struct hqd *h, const struct hq_stream *s,
 						 const Trib__V1__Batch *m)
@@ -127,9 +135,7 @@ static void act(struct hqd *h, struct hq_region *r, struct hq_stream *s, const T
 	case SYNC_COMPARE:
 		break;
 	}
-	sync_window_credit(&r->in, r->in.granted + item_bytes(m)); /* nothing of it is kept */
-	r->is_credit_due = true;
-	relays_flush();
+	give_back(r, m);
 }
 
 /* A known part of the journal was sent again: is it the same? Looked up, as heads are not kept in
@@ -171,6 +177,8 @@ static void on_compared(void *ctx, int err, const PGresult *rows, const char *me
 
 			j.verdict = sync_in_compared(&c->s->up, &b, has_own ? own : NULL);
 			act(h, r, c->s, m, &j);
+		} else {
+			give_back(r, m);
 		}
 	}
 	free(c->data);
@@ -208,25 +216,25 @@ void relays_on_batch(struct hqd *h, struct hq_region *r, const Trib__V1__Batch *
 	struct sync_judged j;
 	struct hq_stream *s;
 
-	s = m->stream->direction == TRIB__V1__DIRECTION__UP ?
-		    hq_find_stream(h, m->stream->node, m->stream->incarnation) :
-		    NULL;
-	if (s == NULL || s->region != r->region) {
-		relays_refuse(r, NULL, "not_listed", "batch");
-		return;
-	}
 	r->in.used += item_bytes(m);
 	if (r->in.used > r->in.granted + SYNC_BATCH_MAX_BYTES) { /* L4 */
 		relays_refuse(r, NULL, "window", "more was sent than granted");
 		r->is_up = false;
 		return;
 	}
+	s = m->stream->direction == TRIB__V1__DIRECTION__UP ?
+		    hq_find_stream(h, m->stream->node, m->stream->incarnation) :
+		    NULL;
+	if (s == NULL || s->region != r->region) {
+		relays_refuse(r, NULL, "not_listed", "batch");
+		give_back(r, m);
+		return;
+	}
 	head = verified_head(h, s, m);
 	if (head == NULL) {
 		open_exception(h, "bad_signature", s, m);
 		relays_refuse(r, s, "signature", "batch");
-		sync_window_credit(&r->in, r->in.granted + item_bytes(m));
-		r->is_credit_due = true;
+		give_back(r, m);
 		return;
 	}
 	struct sync_batch b = { m->first_seq, m->prev_head.data, m->n_items,

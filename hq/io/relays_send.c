@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "down.h"
 #include "log.h"
 #include "relays.h"
 #include "roster.h"
@@ -120,7 +121,7 @@ static int send_pull(struct hq_region *r, struct hq_stream *s)
 /* Send what is due for one stream. False when the relay's queue is full. */
 static bool flush_stream(struct hq_region *r, struct hq_stream *s, struct arena *a)
 {
-	int64_t now = (int64_t)(ev_now(relays.h->loop) * 1000);
+	int64_t now = hq_mono_ms();
 
 	arena_reset(a);
 	if (s->due & HQ_DUE_RESUME) {
@@ -235,6 +236,9 @@ void relays_booked(struct hqd *h, const struct ingest_group *g, struct ingest_ba
 
 void relays_reset(struct hqd *h)
 {
+	/* An enrolment whose outcome was unknown may have been read now. */
+	for (size_t i = 0; i < HQ_MAX_REGIONS; i++)
+		h->regions[i].is_roster_due |= h->regions[i].is_up;
 	for (uint32_t i = 0; i < h->n_streams; i++) {
 		struct hq_stream *s = h->streams[i];
 
@@ -265,100 +269,175 @@ void relays_down_extended(struct hqd *h, struct hq_stream *s)
 
 /* ---- down logs ---- */
 
+/* The items of one batch, out of the database's text. */
+struct down_batch {
+	uint64_t first_seq;
+	size_t n, bytes;
+	ProtobufCBinaryData items[RELAY_DOWN_BATCH]; /* each owned */
+	uint8_t *prev_head; /* owned */
+	Trib__V1__Signed *head; /* owned */
+};
+
+static uint8_t *unescape(const PGresult *rows, int row, int col, size_t *ret_len)
+{
+	uint8_t *bytes =
+		PQunescapeBytea((const unsigned char *)PQgetvalue(rows, row, col), ret_len);
+
+	if (bytes == NULL)
+		abort();
+	return bytes;
+}
+
+/* Row 0 is the message before: its head is the batch's previous one. */
+static void down_batch_fill(struct down_batch *b, const PGresult *rows)
+{
+	uint8_t *head;
+	size_t len;
+
+	b->first_seq = strtoull(PQgetvalue(rows, 1, 0), NULL, 10);
+	for (int i = 1; i < PQntuples(rows) && b->n < RELAY_DOWN_BATCH; i++) {
+		uint8_t *item = unescape(rows, i, 1, &len);
+
+		if (b->n > 0 && b->bytes + len > SYNC_BATCH_MAX_BYTES) {
+			PQfreemem(item);
+			break;
+		}
+		b->items[b->n++] = (ProtobufCBinaryData){ len, item };
+		b->bytes += len;
+	}
+	head = unescape(rows, (int)b->n, 3, &len);
+	b->head = trib__v1__signed__unpack(NULL, len, head);
+	PQfreemem(head);
+	b->prev_head = unescape(rows, 0, 2, &len);
+	if (b->head == NULL || len != HEAD_BYTES)
+		abort(); /* our own row is no signed head: the database is not ours */
+}
+
+static void down_batch_finish(struct down_batch *b)
+{
+	trib__v1__signed__free_unpacked(b->head, NULL);
+	PQfreemem(b->prev_head);
+	for (size_t i = 0; i < b->n; i++)
+		PQfreemem(b->items[i].data);
+}
+
+/* False when the link does not take it: then on_writable or the tick asks again. */
+static bool send_down_rows(struct hq_region *r, struct hq_stream *s, const PGresult *rows)
+{
+	Trib__V1__Envelope e;
+	Trib__V1__Batch m = TRIB__V1__BATCH__INIT;
+	Trib__V1__Stream stream = stream_of(s, TRIB__V1__DIRECTION__DOWN);
+	struct down_batch b = { 0 };
+	int err;
+
+	down_batch_fill(&b, rows);
+	envelope_init(&e);
+	m.stream = &stream;
+	m.first_seq = b.first_seq;
+	m.prev_head = (ProtobufCBinaryData){ HEAD_BYTES, b.prev_head };
+	m.n_items = b.n;
+	m.items = b.items;
+	m.head = b.head;
+	e.body_case = TRIB__V1__ENVELOPE__BODY_BATCH;
+	e.batch = &m;
+	err = relays_send(r, &e);
+	if (err == 0) {
+		r->out.used += b.bytes;
+		sync_out_sent(&s->down, b.first_seq + b.n - 1);
+	} else if (err == ERR_FULL) {
+		log_event(LOG_LEVEL_CRITICAL, "down_batch_too_large", "store=%s first_seq=%llu",
+			  s->code, (unsigned long long)b.first_seq);
+	}
+	down_batch_finish(&b);
+	return err == 0;
+}
+
 static void on_down_rows(void *ctx, int err, const PGresult *rows, const char *message)
 {
 	struct hq_stream *s = ctx;
 	struct hq_region *r = hq_find_region(relays.h, s->region);
-	Trib__V1__Envelope e;
-	Trib__V1__Batch m = TRIB__V1__BATCH__INIT;
-	Trib__V1__Stream stream = stream_of(s, TRIB__V1__DIRECTION__DOWN);
-	Trib__V1__Signed head = TRIB__V1__SIGNED__INIT, *signed_head = NULL;
-	ProtobufCBinaryData items[RELAY_DOWN_BATCH];
-	size_t n = 0, bytes = 0, n_bytes;
-	unsigned char *fields[RELAY_DOWN_BATCH + 2] = { 0 };
-	int last = 0;
+	uint64_t next = sync_out_next(&s->down);
+	struct log_value v;
 
 	s->is_reading = false;
-	(void)head;
-	if (err < 0) {
-		log_event(LOG_LEVEL_ERROR, "down_log_unreadable", "store=%s message=\"%s\"",
-			  s->code, message);
+	relays.n_reads--;
+	if (err < 0) { /* not at once again: the tick does */
+		log_event(LOG_LEVEL_ERROR, "down_log_unreadable", "store=%s message=%s", s->code,
+			  log_quote(&v, message));
 		return;
 	}
-	if (r == NULL || !r->is_up || PQntuples(rows) < 2 ||
-	    sync_out_next(&s->down) != (uint64_t)atoll(PQgetvalue(rows, 1, 0)))
-		return; /* the link changed meanwhile; the next event asks again */
-	/* row 0 is the message before: its head is the batch's previous one */
-	for (int i = 1; i < PQntuples(rows) && n < RELAY_DOWN_BATCH; i++) {
-		fields[n] =
-			PQunescapeBytea((const unsigned char *)PQgetvalue(rows, i, 1), &n_bytes);
-		if (fields[n] == NULL)
-			abort();
-		if (n > 0 && bytes + n_bytes > SYNC_BATCH_MAX_BYTES) {
-			PQfreemem(fields[n]);
-			fields[n] = NULL;
-			break;
+	if (r != NULL && r->is_up && next == s->read_from) {
+		if (PQntuples(rows) < 2 || strtoull(PQgetvalue(rows, 1, 0), NULL, 10) != next) {
+			log_event(LOG_LEVEL_CRITICAL, "down_log_incomplete", "store=%s seq=%llu",
+				  s->code, (unsigned long long)next);
+			return; /* the tick looks again */
 		}
-		items[n] = (ProtobufCBinaryData){ n_bytes, fields[n] };
-		bytes += n_bytes;
-		n++;
-		last = i;
+		if (!send_down_rows(r, s, rows))
+			return;
 	}
-	fields[n] = PQunescapeBytea((const unsigned char *)PQgetvalue(rows, last, 3), &n_bytes);
-	signed_head = trib__v1__signed__unpack(NULL, n_bytes, fields[n]);
-	fields[n + 1] = PQunescapeBytea((const unsigned char *)PQgetvalue(rows, 0, 2), &n_bytes);
-	if (signed_head == NULL || n_bytes != HEAD_BYTES)
-		abort(); /* our own row is no signed head: the database is not ours */
-	envelope_init(&e);
-	m.stream = &stream;
-	m.first_seq = sync_out_next(&s->down);
-	m.prev_head = (ProtobufCBinaryData){ HEAD_BYTES, fields[n + 1] };
-	m.n_items = n;
-	m.items = items;
-	m.head = signed_head;
-	e.body_case = TRIB__V1__ENVELOPE__BODY_BATCH;
-	e.batch = &m;
-	if (relays_send(r, &e) == 0) {
-		r->out.used += bytes;
-		sync_out_sent(&s->down, m.first_seq + n - 1);
-	}
-	trib__v1__signed__free_unpacked(signed_head, NULL);
-	for (size_t i = 0; i < n + 2; i++)
-		PQfreemem(fields[i]);
+	/* Else the relay was asked, or asked, for another place meanwhile: read again. */
+	if (relays.is_read_due)
+		relays_send_all_down();
 	relays_send_down(s);
 }
 
-void relays_send_down(struct hq_stream *s)
+static void start_read(struct hq_stream *s, uint64_t from_seq)
 {
-	struct hqd *h = relays.h;
-	struct hq_region *r = hq_find_region(h, s->region);
 	char store[16], incarnation[16], from[24], limit[16], seed[2 * HEAD_BYTES + 3];
 	const char *values[5] = { store, incarnation, from, limit, seed };
-	uint64_t next = sync_out_next(&s->down);
 	uint8_t head[HEAD_BYTES];
 	const Trib__V1__Signed *c;
 	uint8_t memory[2048];
 	struct arena a;
 
-	if (next == 0 || s->is_reading || !s->is_presented || r == NULL || !r->is_up ||
-	    !sync_window_is_open(&r->out))
-		return;
 	arena_init(&a, memory, sizeof(memory));
 	if (payload_unpack_signed(&a, s->certificate, s->certificate_len, &c) < 0)
 		abort(); /* it was checked when it was loaded */
 	chain_seed(TRIB__V1__DIRECTION__DOWN, c->payload.data, c->payload.len, head);
 	snprintf(store, sizeof(store), "%d", s->node);
 	snprintf(incarnation, sizeof(incarnation), "%u", s->incarnation);
-	snprintf(from, sizeof(from), "%llu", (unsigned long long)next);
+	snprintf(from, sizeof(from), "%llu", (unsigned long long)from_seq);
 	snprintf(limit, sizeof(limit), "%d", RELAY_DOWN_BATCH);
 	memcpy(seed, "\\x", 2);
 	sodium_bin2hex(seed + 2, sizeof(seed) - 2, head, sizeof(head));
 	s->is_reading = true;
-	db_query(h->db,
+	s->read_from = from_seq;
+	relays.n_reads++;
+	db_query(relays.h->db,
 		 "SELECT 0 AS seq, NULL AS bytes, $5::bytea AS head, NULL AS signed"
 		 " WHERE $3::int8 = 1 UNION ALL"
 		 " (SELECT seq, bytes, head, signed FROM trib.down_log WHERE store = $1::int4"
 		 " AND incarnation = $2::int4 AND seq >= $3::int8 - 1 ORDER BY seq"
 		 " LIMIT $4::int8 + 1)",
 		 5, values, on_down_rows, s);
+}
+
+void relays_send_down(struct hq_stream *s)
+{
+	uint64_t next = sync_out_next(&s->down);
+	struct hq_region *r;
+
+	if (next == 0 || s->is_reading || !s->is_presented)
+		return;
+	r = hq_find_region(relays.h, s->region);
+	if (r == NULL || !r->is_up || !sync_window_is_open(&r->out))
+		return;
+	if (relays.n_reads >= RELAY_READS_MAX)
+		relays.is_read_due = true; /* the end of a read looks for it */
+	else
+		start_read(s, next);
+}
+
+void relays_send_all_down(void)
+{
+	struct hqd *h = relays.h;
+
+	relays.is_read_due = false;
+	for (uint32_t n = 0; n < h->n_streams && !relays.is_read_due; n++) {
+		if (relays.next_read >= h->n_streams)
+			relays.next_read = 0;
+		relays_send_down(h->streams[relays.next_read]);
+		if (!relays.is_read_due) /* it keeps its turn */
+			relays.next_read++;
+	}
 }

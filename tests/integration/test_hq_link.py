@@ -1,8 +1,131 @@
 """What HQ says on a relay's link and about it: limits, windows, lost wakeups, clocks."""
 
+import base64
+import os
+import subprocess
+import time
 import unittest
 
+import zmq.utils.z85
+
+import wire
 from harness import Chain, http, wait_until
+from wire import DOWN, PROTOCOL, UP, blake2b, envelope, messages
+
+
+def now_ms():
+    """Wall time."""
+    return int(time.time() * 1000)
+
+
+class Relay:
+    """The link of a relay to HQ, with the keys of a trib-relay that is down."""
+
+    def __init__(self, chain, node):
+        data = node["data"]
+        self.sign_key, self.curve = wire.read_node_keys(f"{data}/node.keys")
+        with open(f"{data}/certificate.bin", "rb") as f:
+            self.certificate = messages().Signed.FromString(f.read())
+        with open(f"{data}/hq.curve", "rb") as f:
+            hq_curve = zmq.utils.z85.encode(f.read())
+        self.region = node["region"]
+        self.chain_id = messages().Certificate.FromString(self.certificate.payload).chain
+        self.hq = wire.Dealer(chain.hq()["endpoints"]["listen"], hq_curve, self.curve)
+        self.expect = self.hq.expect
+
+    def send(self, **body):
+        """To HQ."""
+        self.hq.send(envelope(**body))
+
+    def hello(self, software="test", window=64 << 20):
+        """Say hello; passes over all up to HQ's welcome."""
+        hello = messages().HelloPayload(
+            chain=self.chain_id, region=self.region, protocol_min=PROTOCOL, protocol_max=PROTOCOL,
+            software=software, clock_ms=now_ms(), listen_endpoint="tcp://127.0.0.1:1",
+            enroll_endpoint="tcp://127.0.0.1:2")
+        self.send(hello=messages().Hello(hello=self.sign_key.sign("trib.hello.v1", hello),
+                                         certificate=self.certificate, window_bytes=window))
+        return self.expect("welcome", 10)
+
+    def heartbeat(self, *health):
+        """Send these reports, and wait until HQ has read them."""
+        self.send(heartbeat=messages().Heartbeat(clock_ms=now_ms(), health=health))
+        self.expect("heartbeat")
+
+    def expect_roster(self, where=lambda r: True, timeout=10):
+        """The next roster for which where(roster)."""
+        until = time.monotonic() + timeout
+        while True:
+            body = self.expect("roster", max(0.01, until - time.monotonic()))
+            roster = messages().Roster.FromString(body.payload)
+            if where(roster):
+                return roster
+
+
+class Box:
+    """A store whose box is down: its keys, certificate and journal."""
+
+    def __init__(self, chain, relay, code):
+        data = chain.store(code)["data"]
+        self.relay = relay
+        self.sign_key, _ = wire.read_node_keys(f"{data}/node.keys")
+        with open(f"{data}/certificate.bin", "rb") as f:
+            self.certificate = messages().Signed.FromString(f.read())
+        c = messages().Certificate.FromString(self.certificate.payload)
+        self.node, self.incarnation = c.node, c.incarnation
+        self.journal = wire.Log(UP, self.node, self.incarnation, self.certificate.payload,
+                                self.sign_key, relay.chain_id)
+        self.down_seed = wire.seed(DOWN, self.certificate.payload)
+
+    def present(self, down):
+        """Tell HQ of it, with the down log known up to `down`."""
+        self.relay.send(present=messages().Present(
+            certificate=self.certificate, spooled=self.journal.position(0),
+            down=messages().Position(seq=down, head=self.down_seed)))
+        self.relay.expect("resume", 5, lambda r: r.node == self.node)
+
+    def expect_down(self, first):
+        """Wait for the down messages from `first` on."""
+        return self.relay.expect("batch", 8, lambda b: b.stream.node == self.node and
+                                 b.first_seq == first)
+
+    def health(self, clock_ms, **changes):
+        """A signed report."""
+        h = messages().Health(chain=self.relay.chain_id, node=self.node,
+                              incarnation=self.incarnation, clock_ms=clock_ms, stored_seq=0,
+                              relayed_seq=0, booked_seq=0, down_seq=0, rules_version=1,
+                              software="test")
+        for name, value in changes.items():
+            setattr(h, name, value)
+        return self.sign_key.sign("trib.health.v1", h)
+
+
+class Lock:
+    """A lock on trib.down_log, held while in the `with`: HQ's reads of it wait."""
+
+    def __init__(self, chain):
+        self.chain = chain
+        self.psql = None
+
+    def __enter__(self):
+        self.psql = subprocess.Popen(
+            ["psql", "-XAtq", "-d", self.chain.hq()["postgres"]], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.psql.stdin.write("begin; lock table trib.down_log in access exclusive mode;"
+                              " select 'held';\n")
+        self.psql.stdin.flush()
+        if self.psql.stdout.readline().strip() != "held":
+            raise AssertionError("no lock")
+        return self
+
+    def __exit__(self, *_):
+        self.psql.communicate("rollback;\n", timeout=10)
+
+    def wait_for_reader(self):
+        """Until HQ waits; returns its backend's number."""
+        return wait_until(lambda: self.chain.sql(
+            "select pid from pg_stat_activity where application_name = 'trib-hq reads'"
+            " and wait_event_type = 'Lock'"), 5, "HQ reads the down log, which")[0][0]
 
 
 class Api:
@@ -64,6 +187,149 @@ class RuleSize(Api, unittest.TestCase):
         version = self.publish((shape[0], shape[1], shape[2] - 1), 201)["version"]
         wait_until(lambda: self.api("GET", "/v1/stores/0101")[1]["rules_version"] == version, 30,
                    "the store runs the largest rules, which")
+
+
+class Link(Api, unittest.TestCase):
+    """A relay of the test's own in the place of region 1's, and two boxes behind it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.chain = Chain(stores=4, regions=2)
+        cls.chain.__enter__()
+        cls.addClassCleanup(cls.chain.__exit__, None, None, None)
+        for code in ("0101", "0102"):
+            cls.chain.kill(cls.chain.store(code))
+        cls.chain.kill(cls.chain.relay(1))
+
+    def setUp(self):
+        self.relay = Relay(self.chain, self.chain.relay(1))
+        self.addCleanup(self.relay.hq.close)
+        self.relay.hello()
+        self.box = Box(self.chain, self.relay, "0101")
+
+    def store(self, code="0101"):
+        """HQ's page of a store."""
+        status, answer = self.api("GET", f"/v1/stores/{code}")
+        self.assertEqual(status, 200, answer)
+        return answer
+
+    # ---- down logs ----
+
+    def test_down_messages_are_sent_after_the_relay_said_another_place_during_a_read(self):
+        with Lock(self.chain) as lock:
+            self.box.present(0)
+            lock.wait_for_reader()
+            self.relay.hello()
+            self.box.present(1)
+        self.box.expect_down(2)
+
+    def test_down_messages_are_sent_after_a_read_failed(self):
+        with Lock(self.chain) as lock:
+            self.box.present(0)
+            pid = lock.wait_for_reader()
+            self.chain.sql(f"select pg_terminate_backend({pid})")
+        self.box.expect_down(1)
+
+    def test_a_membership_that_was_read_anew_reaches_the_relay(self):
+        """As after an enrolment whose commit was not heard of."""
+        version = self.relay.expect_roster().version
+        self.chain.sql(
+            "begin; insert into trib.store (store, code, region, entity, time_zone, cutoff_min,"
+            " state) values (900, '0900', 1, 'x', 'UTC', 0, 'enrolled');"
+            " insert into trib.incarnation (store, incarnation, state, certificate, sign_key,"
+            " curve_key, booked_head, down_head) select 900, 1, 'closed', certificate, sign_key,"
+            " '\\x" + "09" * 32 + "', booked_head, down_head from trib.incarnation"
+            f" where store = {self.box.node};"
+            " update trib.chain set roster_version = roster_version + 1; commit")
+        self.chain.sql("select pg_terminate_backend(pid) from pg_stat_activity"
+                       " where application_name = 'trib-hq'")
+        roster = self.relay.expect_roster(lambda r: r.version > version)
+        self.assertIn(b"\x09" * 32, list(roster.revoked))
+
+    # ---- reports ----
+
+    def test_software_of_the_longest_name_is_shown_whole(self):
+        name = "\u754c" * 21 + "a"  # 64 bytes
+        self.relay.hello(software=name)
+        self.relay.heartbeat(self.box.health(now_ms(), software=name))
+        self.assertEqual(self.store()["software"], name)
+        shown = {s["store"]: s["software"] for s in self.api("GET", "/v1/stores")[1]["items"]}
+        self.assertEqual(shown["0101"], name)
+        regions = {r["region"]: r["software"] for r in self.api("GET", "/v1/regions")[1]["items"]}
+        self.assertEqual(regions[1], name)
+
+    def test_a_store_whose_clock_was_put_back_is_heard(self):
+        self.relay.heartbeat(self.box.health(now_ms() + 3600000, software="ahead"))
+        self.assertEqual(self.store()["software"], "ahead")
+        report = self.box.health(now_ms(), software="right")
+        self.relay.heartbeat(report)
+        heard = self.store()
+        self.assertEqual((heard["software"], heard["state"]), ("right", "online"))
+        self.relay.heartbeat(report)  # the same word again is no sign of life
+        self.assertEqual(self.store()["last_seen"], heard["last_seen"])
+
+    # ---- windows ----
+
+    def test_what_hq_refuses_is_given_back_to_the_window(self):
+        self.box.present(0)
+        item = b"x" * 60000
+        self.box.journal.append(item)
+        total = 0
+        for _ in range(2):
+            batch = self.box.journal.batch(1)
+            batch.head.signature = b"\0" * 64
+            self.relay.send(batch=batch)
+            got = self.relay.expect("credit").total_bytes
+            self.assertEqual(got - total if total else len(item), len(item))
+            total = got
+        batch = self.box.journal.batch(1)
+        batch.stream.node = 4000
+        self.relay.send(batch=batch)
+        self.assertEqual(self.relay.expect("refuse").code, "not_listed")
+        self.assertEqual(self.relay.expect("credit").total_bytes, total + len(item))
+
+    # ---- enrolment ----
+
+    def issue(self, code, region):
+        """An enrolment code."""
+        status, answer = self.api("POST", f"/v1/stores/{code}/enroll",
+                                  {"region": region, "reason": "test"})
+        self.assertEqual(status, 201, answer)
+        return answer["code"]
+
+    def enroll(self, code, ticket=1):
+        """A box's request under a code, as the relay passes it on."""
+        secret = base64.b32decode(code.replace("-", ""))[10:]
+        sign_key, curve = wire.SignKey(), wire.CurveKey()
+        request = messages().EnrollRequest(
+            sign_key=sign_key.public, curve_key=curve.public, nonce=os.urandom(24),
+            software="test", code_id=blake2b(b"trib.code-id.v1", 8, secret)).SerializeToString()
+        return messages().Enroll(request=request, ticket=ticket,
+                                 mac=blake2b(b"trib.enroll.v1\0" + request, 32, secret))
+
+    def ask(self, code):
+        """HQ's answer to it: the refusal, or nothing for a grant."""
+        self.relay.send(enroll=self.enroll(code))
+        return self.relay.expect("enroll_reply").refused
+
+    def test_a_code_for_another_region_voids_the_older_one(self):
+        older, newer = self.issue("0160", 2), self.issue("0160", 1)
+        self.assertEqual(self.ask(older), "expired_code")
+        self.assertEqual(self.ask(newer), "")
+        self.assertEqual(self.chain.sql("select region from trib.store where code = '0160'"),
+                         [["1"]])
+
+    def test_strangers_at_the_open_socket_do_not_keep_a_relay_from_enrolling(self):
+        curve = wire.CurveKey()
+        hq = self.chain.hq()
+        _, hq_curve = wire.read_node_keys(f"{hq['data']}/node.keys")
+        stranger = wire.Dealer(hq["endpoints"]["enroll_listen"], hq_curve.z85_public, curve)
+        self.addCleanup(stranger.close)
+        unknown = base64.b32encode(b"?" * 20).decode()
+        for _ in range(400):
+            stranger.send(envelope(enroll=self.enroll(unknown)))
+        stranger.expect("enroll_reply", 10, lambda r: r.refused == "unavailable")
+        self.assertEqual(self.ask(unknown), "bad_code")
 
 
 if __name__ == "__main__":
