@@ -1,4 +1,5 @@
 /* trib-relay: the command line. */
+#include <errno.h>
 #include <ev.h>
 #include <signal.h>
 #include <sodium.h>
@@ -16,12 +17,19 @@
 
 static const char usage[] =
 	"usage: trib-relay --config FILE\n"
-	"       trib-relay enroll --config FILE --code CODE --hq tcp://HOST:PORT --hq-key KEY\n"
+	"       trib-relay enroll --config FILE --code CODE --hq ENDPOINT --hq-key KEY\n"
 	"       trib-relay config check --config FILE\n"
 	"       trib-relay config sample\n"
 	"       trib-relay --help | --version\n"
 	"\n"
-	"Carries the journals of a region's stores to headquarters and its messages down to them.\n";
+	"Carries the journals of a region's stores to headquarters and its messages down to them.\n"
+	"\n"
+	"  --config FILE      configuration; 'config sample' prints one with every key explained\n"
+	"  --code CODE        enrolment code, from 'tribctl region enroll'\n"
+	"  --hq ENDPOINT      HQ's enrolment endpoint, [tcp://]HOST:PORT\n"
+	"  --hq-key KEY       HQ's public CURVE key in Z85\n"
+	"\n"
+	"Exit status: 0 well, 1 failed, 2 wrong usage or configuration.\n";
 
 static const struct daemon_cli cli = { "trib-relay", usage, "hq" };
 
@@ -44,10 +52,11 @@ static int serve(struct settings *settings)
 
 static int enroll(const struct daemon_args *a, const struct settings *settings)
 {
+	char endpoint[LINK_ENDPOINT_BYTES];
 	const struct enroll_client options = { .data_dir = settings->data_dir,
 					       .code = a->code,
 					       .above = cli.above,
-					       .endpoint = a->above,
+					       .endpoint = endpoint,
 					       .key = a->above_key,
 					       .is_store = false,
 					       .is_enrolled = identity_exists,
@@ -56,11 +65,15 @@ static int enroll(const struct daemon_args *a, const struct settings *settings)
 
 	if (a->code == NULL || a->above == NULL || a->above_key == NULL)
 		return daemon_args_refuse(&cli, "enroll needs --code, --hq and --hq-key");
+	if (snprintf(endpoint, sizeof(endpoint), "%s%s",
+		     strstr(a->above, "://") == NULL ? "tcp://" : "",
+		     a->above) >= (int)sizeof(endpoint))
+		return daemon_args_refuse(&cli, "--hq is too long");
 	if (enroll_client_run(&options, err) < 0) {
 		fprintf(stderr, "trib-relay: %s\n", err);
 		return 1;
 	}
-	puts("enrolled");
+	printf("enrolled; now run: trib-relay --config %s\n", a->config);
 	return 0;
 }
 
@@ -69,6 +82,10 @@ static int run(const struct daemon_args *a, struct settings *settings)
 	if (daemon_args_are(a, "config", "check")) {
 		puts("ok");
 		return 0;
+	}
+	if (mkdir(settings->data_dir, 0700) < 0 && errno != EEXIST) {
+		fprintf(stderr, "trib-relay: %s: %s\n", settings->data_dir, strerror(errno));
+		return 1;
 	}
 	return daemon_args_are(a, "enroll", NULL) ? enroll(a, settings) : serve(settings);
 }

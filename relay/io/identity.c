@@ -72,8 +72,8 @@ int identity_load(const char *dir, struct identity *ret, char *why)
 			&ret->certificate_len);
 	if (err == ERR_NOT_FOUND) {
 		say(why, dir, CERTIFICATE_FILE,
-		    "not enrolled yet; get a code at headquarters (tribctl relay add) and run "
-		    "trib-relay enroll");
+		    "not enrolled yet; get a code at headquarters (tribctl region enroll N --reason "
+		    "TEXT) and run trib-relay enroll");
 		return err;
 	}
 	if (err != 0) {
