@@ -45,7 +45,9 @@ void agent_init(struct agent *a, const struct agent_identity *id, const struct a
 	a->day = r->business_day;
 	a->cutoff_min = r->cutoff_min;
 	a->relayed_seq = r->relayed_seq < r->journal.seq ? r->relayed_seq : r->journal.seq;
-	a->booked_seq = r->booked_seq < r->journal.seq ? r->booked_seq : r->journal.seq;
+	a->is_rolled_back = !agent_claim_fits(a, &r->booked) || !agent_claim_fits(a, &r->proof);
+	if (r->booked.present && agent_claim_fits(a, &r->booked))
+		a->booked_seq = r->booked.at.seq;
 	a->uplink_since_ms = r->wall_ms;
 	a->heartbeat_ms = AGENT_NEVER;
 	sync_out_init(&a->up, r->journal.seq);
@@ -132,7 +134,16 @@ const char *agent_sync_state(const struct agent *a, uint64_t seq)
 
 const char *agent_mode(const struct agent *a)
 {
-	return a->is_degraded || a->is_rolled_back ? "degraded" : "normal";
+	return agent_mode_why(a) != NULL ? "degraded" : "normal";
+}
+
+const char *agent_mode_why(const struct agent *a)
+{
+	if (a->is_rolled_back)
+		return "journal_rolled_back";
+	if (a->down.is_forked)
+		return "down_fork";
+	return a->is_degraded ? "relay_disagrees" : NULL;
 }
 
 const char *agent_alarm_name(enum agent_alarm what)

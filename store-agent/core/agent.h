@@ -14,10 +14,11 @@
  *
  *            LINK_UP / SEND_HELLO        WELCOME, positions are ours
  *   DOWN ─────────────────────> GREETING ───────────────────────────> OPEN ──> SEND_BATCH ...
- *    ^                              │ WELCOME, the relay or HQ is ahead, or
- *    │                              │ has another history
- *    │                              └──────────────────> HALTED  (alarm; nothing is sent)
- *    └─────────── LINK_DOWN ────────┴────────────────────┴─────── from each
+ *    ^                              │ WELCOME, the relay or HQ is ahead, or   │
+ *    │                              │ has another history                     │ HQ's ack is not of
+ *    │                              └──────────────────> HALTED <─────────────┘ this journal
+ *    │                                                     │ alarm; nothing is sent
+ *    └─────────── LINK_DOWN ────────┴──────────────────────┴────── from each
  *
  * Invariants
  *   G1  durable.seq <= head.seq; the entries between are of the turn under way
@@ -30,6 +31,8 @@
  *   G7  the business day of an entry is never before that of the entry before it
  *   G8  a down message is acked after DOWN_COMMITTED, never in the list that persists it
  *   G9  between LOAD and its LOADED there is no other step
+ *   G10 once HQ's signature proved that this journal is not the one it booked, no entry is decided
+ *       any more and no link opens, in this process and in later ones
  *
  * relayed_seq is what the relay of the present Welcome holds; it falls when that says less.
  * booked_seq is HQ's signed word and never falls. */
@@ -67,7 +70,7 @@ enum agent_alarm {
 	AGENT_ALARM_RELAY_AHEAD, /* the relay says it holds more than our journal has */
 	AGENT_ALARM_RELAY_FORK, /* the relay's head differs from ours at one seq */
 	AGENT_ALARM_ROLLED_BACK, /* HQ booked more than our journal has: it was rolled back */
-	AGENT_ALARM_ACK_MISMATCH, /* HQ booked another history than ours */
+	AGENT_ALARM_ACK_MISMATCH, /* HQ booked another history than ours: a clone or a rollback */
 	AGENT_ALARM_DOWN_FORK, /* two authentic down logs */
 	AGENT_ALARM_DOWN_TAMPERED, /* the link peer changed what HQ signed */
 };
@@ -152,6 +155,7 @@ enum agent_effect_kind {
 	AGENT_SEND_HELLO,
 	AGENT_SEND_BATCH, /* up to SYNC_BATCH_MAX_BYTES from first_seq; then BATCH_SENT or BLOCKED */
 	AGENT_KEEP_BOOKED, /* keep the booked ack just judged, in some later transaction */
+	AGENT_KEEP_PROOF, /* keep it as the proof that this journal is not what HQ booked, at once */
 	AGENT_DOWN_COMPARE, /* look up our down log's head at seq, then step DOWN_COMPARED */
 	AGENT_DOWN_PERSIST, /* items from `skip` on in a transaction of their own */
 	AGENT_DOWN_ACK,
@@ -243,7 +247,8 @@ struct agent_resume {
 	struct position journal;
 	int32_t business_day; /* of its last entry; INT32_MIN where there is none */
 	struct position down;
-	uint64_t relayed_seq, booked_seq;
+	uint64_t relayed_seq;
+	struct agent_claim booked, proof; /* kept by KEEP_BOOKED and KEEP_PROOF */
 	int32_t cutoff_min;
 	int64_t wall_ms;
 };
@@ -265,7 +270,7 @@ struct agent {
 	enum agent_link link;
 	bool is_blocked;
 	bool is_degraded; /* an alarm on our own streams stands */
-	bool is_rolled_back; /* HQ's signature proved it: no spends */
+	bool is_rolled_back; /* HQ's signature proved it: no entries (G10) */
 	struct sync_out up;
 	struct sync_in down;
 	struct sync_window window; /* ours to send in */
@@ -292,7 +297,7 @@ int MUST_CHECK agent_step(struct agent *a, const struct agent_event *ev, struct 
 /* Monotonic time at which AGENT_TICK is due, or AGENT_NEVER. */
 uint64_t agent_deadline_ms(const struct agent *a);
 
-/* Welcome received, and the relay was heard within AGENT_SILENCE_MS. */
+/* The link is open, and the relay was heard within AGENT_SILENCE_MS. */
 bool agent_is_online(const struct agent *a, uint64_t now_ms);
 
 /* "stored", "relayed" or "booked"; static. */
@@ -300,6 +305,10 @@ const char *agent_sync_state(const struct agent *a, uint64_t seq);
 
 /* "normal", "degraded" or "fenced"; static. */
 const char *agent_mode(const struct agent *a);
+
+/* What a degraded mode comes from: "journal_rolled_back", "down_fork" or "relay_disagrees"; NULL in
+ * normal mode; static. */
+const char *agent_mode_why(const struct agent *a);
 
 /* The set with the highest version that is effective at wall_ms, or NULL. */
 const Trib__V1__RuleSet *agent_rules_at(const struct agent *a, int64_t wall_ms);

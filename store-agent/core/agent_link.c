@@ -7,7 +7,7 @@ static const bool moves[4][4] = {
 	[AGENT_LINK_GREETING] = { [AGENT_LINK_DOWN] = true,
 				  [AGENT_LINK_OPEN] = true,
 				  [AGENT_LINK_HALTED] = true },
-	[AGENT_LINK_OPEN] = { [AGENT_LINK_DOWN] = true },
+	[AGENT_LINK_OPEN] = { [AGENT_LINK_DOWN] = true, [AGENT_LINK_HALTED] = true },
 	[AGENT_LINK_HALTED] = { [AGENT_LINK_DOWN] = true },
 };
 
@@ -24,7 +24,7 @@ static bool is_welcomed(const struct agent *a)
 
 bool agent_is_online(const struct agent *a, uint64_t now_ms)
 {
-	return is_welcomed(a) && now_ms < a->heard_ms + AGENT_SILENCE_MS;
+	return a->link == AGENT_LINK_OPEN && now_ms < a->heard_ms + AGENT_SILENCE_MS;
 }
 
 uint64_t agent_deadline_ms(const struct agent *a)
@@ -67,7 +67,7 @@ static void on_link_lost(struct agent *a, int64_t wall_ms)
 {
 	if (a->link == AGENT_LINK_DOWN)
 		return;
-	if (is_welcomed(a))
+	if (a->link == AGENT_LINK_OPEN)
 		a->uplink_since_ms = wall_ms;
 	link_move(a, AGENT_LINK_DOWN);
 	sync_out_close(&a->up);
@@ -84,18 +84,23 @@ static bool is_other_history(const struct agent_claim *c)
 	return c->present && c->own_head != NULL && !head_equal(c->own_head, c->at.head);
 }
 
-/* HQ's word about our journal. True where it fits. */
+bool agent_claim_fits(const struct agent *a, const struct agent_claim *c)
+{
+	return !is_beyond(a, c) && !is_other_history(c);
+}
+
+/* HQ's word about our journal. True where it fits: else this is not the journal that HQ booked, but
+ * an older image of it or a copy's, and nothing in it may be spent again. */
 static bool judge_booked(struct agent *a, const struct agent_claim *c, struct agent_effects *out)
 {
-	if (is_beyond(a, c)) {
-		if (!a->is_rolled_back)
-			agent_effect_alarm(out, AGENT_ALARM_ROLLED_BACK, a->durable.seq, c->at.seq);
+	if (!agent_claim_fits(a, c)) {
+		if (a->is_rolled_back)
+			return false;
 		a->is_rolled_back = true;
-		return false;
-	}
-	if (is_other_history(c)) {
-		a->is_degraded = true;
-		agent_effect_alarm(out, AGENT_ALARM_ACK_MISMATCH, a->durable.seq, c->at.seq);
+		agent_effect_add(out, AGENT_KEEP_PROOF);
+		agent_effect_alarm(
+			out, is_beyond(a, c) ? AGENT_ALARM_ROLLED_BACK : AGENT_ALARM_ACK_MISMATCH,
+			a->durable.seq, c->at.seq);
 		return false;
 	}
 	if (c->present && c->at.seq > a->booked_seq) {
@@ -130,13 +135,13 @@ static int on_welcome(struct agent *a, const struct agent_event *ev, struct agen
 	fits = judge_booked(a, &ev->welcome.booked, out);
 	if (!judge_relayed(a, &ev->welcome.relayed, out))
 		fits = false;
-	a->uplink_since_ms = ev->wall_ms;
 	a->heartbeat_ms = ev->now_ms; /* health at once, then every AGENT_HEARTBEAT_MS */
-	if (!fits) {
+	if (!fits || a->is_rolled_back) {
 		a->is_degraded = true;
 		link_move(a, AGENT_LINK_HALTED);
 		return 0;
 	}
+	a->uplink_since_ms = ev->wall_ms;
 	if (sync_out_open(&a->up, relayed) < 0)
 		return ERR_STATE; /* not reached: relayed is not beyond durable */
 	a->relayed_seq = relayed;
@@ -148,10 +153,14 @@ static int on_welcome(struct agent *a, const struct agent_event *ev, struct agen
 
 static void on_ack(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
 {
-	if (ev->ack.is_booked)
-		(void)judge_booked(a, &ev->ack.booked, out);
-	else if (sync_out_ack(&a->up, ev->ack.seq))
-		a->relayed_seq = a->up.acked_seq;
+	if (!ev->ack.is_booked) {
+		if (sync_out_ack(&a->up, ev->ack.seq))
+			a->relayed_seq = a->up.acked_seq;
+	} else if (!judge_booked(a, &ev->ack.booked, out) && a->link == AGENT_LINK_OPEN) {
+		a->uplink_since_ms = ev->wall_ms;
+		sync_out_close(&a->up);
+		link_move(a, AGENT_LINK_HALTED);
+	}
 }
 
 static void on_tick(struct agent *a, uint64_t now_ms, struct agent_effects *out)

@@ -7,7 +7,9 @@
  *
  *   record of the Idempotency-Key   same request: replay        another: key_reused
  *   record of (verb, order number)  same request: replay        another: order_conflict
- *   witness, rolled-back journal    refused, for verbs that rely on what the journal remembers
+ *   rolled-back journal             refused, whatever the verb: what it remembers is not all there
+ *                                   was, and HQ books nothing of it
+ *   witness                         refused, for verbs that spend
  *   the verb's own decision         an entry, or a refusal that changes nothing
  */
 
@@ -84,8 +86,6 @@ static enum code judge_witness(const struct agent *a, const struct agent_command
 
 	if (c->verb != AGENT_SALE && c->verb != AGENT_REFUND)
 		return CODE_OK;
-	if (a->is_rolled_back)
-		return CODE_JOURNAL_ROLLED_BACK;
 	if (!w->present || w->incarnation < a->id.incarnation)
 		return CODE_OK;
 	if (w->incarnation > a->id.incarnation)
@@ -280,7 +280,7 @@ static void decide(struct agent *a, const struct agent_command *c, const struct 
 	e = arena_alloc(&a->arena, sizeof(*e));
 	assert(e != NULL);
 	header_fill(a, c, t.business_day, e);
-	code = judge_witness(a, c, l);
+	code = a->is_rolled_back ? CODE_JOURNAL_ROLLED_BACK : judge_witness(a, c, l);
 	if (code == CODE_OK)
 		code = verb_decide(a, c, l, &t, e, &facts, out);
 	if (code == CODE_OK)

@@ -16,6 +16,8 @@ void handle_health(struct call *call)
 	text_key_string(t, "store", a->id.store);
 	answer_put_uplink(s, t);
 	text_key_string(t, "mode", agent_mode(a));
+	if (agent_mode_why(a) != NULL)
+		text_key_string(t, "why", agent_mode_why(a));
 	text_key_int(t, "incarnation", a->id.incarnation);
 	text_key(t, "seq");
 	text_raw(t, "{");

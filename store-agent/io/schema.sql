@@ -95,7 +95,7 @@ CREATE TABLE pairing (
   label TEXT NOT NULL,
   expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
--- meta: certificate, booked, relayed, down_signed, settings.
+-- meta: certificate, booked, booked_other, relayed, down_signed, settings.
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
   value ANY NOT NULL

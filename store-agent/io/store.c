@@ -51,6 +51,9 @@ static void run_effect(struct store *s, const struct agent_effect *e)
 	case AGENT_KEEP_BOOKED:
 		uplink_keep_booked(s);
 		break;
+	case AGENT_KEEP_PROOF:
+		uplink_keep_proof(s);
+		break;
 	case AGENT_DOWN_COMPARE:
 		uplink_down_compare(s, e->compare_seq);
 		break;
@@ -174,6 +177,8 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 
 	turn_end(s);
+	if (s->uplink.is_proof_new) /* a full disk: again with the acks */
+		keep_acks(s);
 	if (uplink_pump(s)) { /* more to send: do not sleep */
 		ev_timer_stop(s->loop, &s->tick);
 		ev_timer_set(&s->tick, 0., 0.);
@@ -235,6 +240,7 @@ static int open_agent(struct store *s, char *err)
 {
 	struct agent_resume resume = { .wall_ms = clock_wall_ms() };
 	struct last_entry last = { .id = &s->identity.agent, .business_day = INT32_MIN };
+	uint8_t booked_head[HEAD_BYTES], proof_head[HEAD_BYTES];
 
 	s->agent = malloc(sizeof(*s->agent));
 	if (s->agent == NULL) {
@@ -246,9 +252,16 @@ static int open_agent(struct store *s, char *err)
 	journal_each_entry(s->journal, resume.journal.seq, resume.journal.seq, read_last_entry,
 			   &last);
 	resume.business_day = last.business_day;
-	resume.booked_seq = uplink_kept_booked(s);
+	resume.booked = uplink_kept(s, UPLINK_BOOKED, booked_head);
+	resume.proof = uplink_kept(s, UPLINK_PROOF, proof_head);
 	resume.relayed_seq = (uint64_t)journal_get_int(s->journal, "relayed", 0);
 	agent_init(s->agent, &s->identity.agent, &resume);
+	if (s->agent->is_rolled_back)
+		log_event(LOG_LEVEL_CRITICAL, "journal_rolled_back",
+			  "own_seq=%llu booked=%llu proof=%llu",
+			  (unsigned long long)resume.journal.seq,
+			  (unsigned long long)resume.booked.at.seq,
+			  (unsigned long long)resume.proof.at.seq);
 	s->uplink.relayed_written = (int64_t)s->agent->relayed_seq;
 	store_load_settings(s);
 	store_load_rules(s);

@@ -178,6 +178,8 @@ bool uplink_pump(struct store *s)
 {
 	struct uplink *u = &s->uplink;
 
+	if (s->agent->link != AGENT_LINK_OPEN) /* it closed or halted since */
+		u->has_send = false;
 	for (int i = 0; i < BATCHES_PER_TURN && u->has_send; i++) {
 		struct agent_event ev = { .kind = AGENT_BATCH_SENT };
 		int r;

@@ -35,6 +35,10 @@ struct uplink {
 	uint8_t kept[BOOKED_BYTES]; /* newest booked ack, packed */
 	size_t kept_len;
 	bool is_kept_dirty; /* not written yet */
+	uint8_t proof[BOOKED_BYTES]; /* booked ack of another history than ours, packed */
+	size_t proof_len; /* 0: none came in this process */
+	bool is_proof_dirty; /* not written yet */
+	bool is_proof_new; /* no attempt yet to write it */
 	int64_t relayed_written; /* relayed_seq as the journal has it */
 
 	bool has_clock;
@@ -55,13 +59,18 @@ void uplink_keep(struct store *s);
 bool uplink_has_to_keep(const struct store *s);
 void uplink_forget_kept(struct store *s);
 
-/* Read the kept booked ack: its seq where it is HQ's and fits, else 0. */
-uint64_t uplink_kept_booked(struct store *s);
+/* What HQ signed about our journal, as kept: the newest booked ack, or the proof that it booked
+ * another history. Absent where none is kept that is HQ's and of this incarnation. The heads are in
+ * storage. */
+#define UPLINK_BOOKED "booked"
+#define UPLINK_PROOF "booked_other"
+struct agent_claim uplink_kept(struct store *s, const char *name, uint8_t storage[HEAD_BYTES]);
 
 /* Effects of the core. */
 void uplink_hello(struct store *s);
 void uplink_heartbeat(struct store *s);
 void uplink_keep_booked(struct store *s);
+void uplink_keep_proof(struct store *s);
 void uplink_down_ack(struct store *s, uint64_t seq, uint64_t credit_total);
 void uplink_down_pull(struct store *s, uint64_t from_seq, uint64_t credit_total);
 void uplink_down_compare(struct store *s, uint64_t seq);

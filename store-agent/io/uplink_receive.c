@@ -23,9 +23,7 @@ static void distrust(struct store *s, const char *why)
 /* Our own head at the claimed place, into storage; NULL beyond the journal. */
 static const uint8_t *own_head(struct store *s, uint64_t seq, uint8_t storage[HEAD_BYTES])
 {
-	if (seq > s->agent->durable.seq || !journal_head_at(s->journal, seq, storage))
-		return NULL;
-	return storage;
+	return journal_head_at(s->journal, seq, storage) ? storage : NULL;
 }
 
 /* HQ's signed word about our journal. False: not HQ's, or not about us. */
@@ -283,24 +281,33 @@ void uplink_on_message(void *ctx, const uint8_t *data, size_t len)
 	s->uplink.booked = NULL;
 }
 
+/* Pack the ack under judgement; 0 where there is none or it is too large. */
+static size_t pack_booked(const struct uplink *u, uint8_t ret[BOOKED_BYTES])
+{
+	if (u->booked == NULL || trib__v1__signed__get_packed_size(u->booked) > BOOKED_BYTES)
+		return 0;
+	return trib__v1__signed__pack(u->booked, ret);
+}
+
 void uplink_keep_booked(struct store *s)
 {
 	struct uplink *u = &s->uplink;
-	size_t len;
 
-	if (u->booked == NULL)
-		return;
-	len = trib__v1__signed__get_packed_size(u->booked);
-	if (len > sizeof(u->kept))
-		return;
-	trib__v1__signed__pack(u->booked, u->kept);
-	u->kept_len = len;
-	u->is_kept_dirty = true;
+	u->kept_len = pack_booked(u, u->kept);
+	u->is_kept_dirty = u->kept_len > 0;
+}
+
+void uplink_keep_proof(struct store *s)
+{
+	struct uplink *u = &s->uplink;
+
+	u->proof_len = pack_booked(u, u->proof);
+	u->is_proof_dirty = u->is_proof_new = u->proof_len > 0;
 }
 
 bool uplink_has_to_keep(const struct store *s)
 {
-	return s->uplink.is_kept_dirty ||
+	return s->uplink.is_kept_dirty || s->uplink.is_proof_dirty ||
 	       s->uplink.relayed_written != (int64_t)s->agent->relayed_seq;
 }
 
@@ -308,7 +315,10 @@ void uplink_keep(struct store *s)
 {
 	struct uplink *u = &s->uplink;
 
-	if (u->is_kept_dirty && journal_put(s->journal, "booked", u->kept, u->kept_len) == 0)
+	u->is_proof_new = false;
+	if (u->is_proof_dirty && journal_put(s->journal, UPLINK_PROOF, u->proof, u->proof_len) == 0)
+		u->is_proof_dirty = false;
+	if (u->is_kept_dirty && journal_put(s->journal, UPLINK_BOOKED, u->kept, u->kept_len) == 0)
 		u->is_kept_dirty = false;
 	if (u->relayed_written != (int64_t)s->agent->relayed_seq &&
 	    journal_put_int(s->journal, "relayed", (int64_t)s->agent->relayed_seq) == 0)
@@ -318,25 +328,23 @@ void uplink_keep(struct store *s)
 void uplink_forget_kept(struct store *s)
 {
 	s->uplink.is_kept_dirty = s->uplink.kept_len > 0;
+	s->uplink.is_proof_dirty = s->uplink.proof_len > 0;
 	s->uplink.relayed_written = -1;
 }
 
-uint64_t uplink_kept_booked(struct store *s)
+struct agent_claim uplink_kept(struct store *s, const char *name, uint8_t storage[HEAD_BYTES])
 {
 	struct uplink *u = &s->uplink;
-	uint8_t kept[BOOKED_BYTES];
+	struct agent_claim claim = { 0 };
+	uint8_t packed[BOOKED_BYTES];
 	const Trib__V1__Signed *signed_ack;
-	const Trib__V1__BookedAck *b;
 	size_t len;
 
-	if (!journal_get(s->journal, "booked", kept, sizeof(kept), &len))
-		return 0;
+	if (!journal_get(s->journal, name, packed, sizeof(packed), &len))
+		return claim;
 	arena_reset(&u->reader.arena);
-	if (payload_unpack_signed(&u->reader.arena, kept, len, &signed_ack) < 0 ||
-	    verify_signed(signed_ack, SIGN_DOMAIN_ACK, s->identity.hq_key) < 0 ||
-	    payload_unpack_booked_ack(&u->reader.arena, signed_ack->payload.data,
-				      signed_ack->payload.len, &b) < 0 ||
-	    b->node != s->identity.agent.node || b->incarnation != s->identity.agent.incarnation)
-		return 0;
-	return b->seq;
+	if (payload_unpack_signed(&u->reader.arena, packed, len, &signed_ack) == 0 &&
+	    read_booked(s, signed_ack, &claim, storage))
+		u->booked = NULL; /* it is no message's */
+	return claim;
 }

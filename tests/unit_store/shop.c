@@ -37,6 +37,8 @@ static void open_shop(struct shop *s)
 		fail_msg("journal_open: %d %s", r, err);
 	journal_end(s->journal, &resume.journal);
 	journal_down_end(s->journal, &resume.down);
+	resume.booked = s->kept_booked;
+	resume.proof = s->kept_proof;
 	agent_init(s->agent, &id, &resume);
 	ev.rules.n = 1;
 	ev.rules.sets = sets;

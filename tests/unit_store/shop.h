@@ -33,6 +33,7 @@ struct shop {
 	int64_t wall_ms;
 	int32_t utc_offset_min;
 	uint32_t next_request;
+	struct agent_claim kept_booked, kept_proof; /* what the next start is told */
 	struct shop_answer answers[SHOP_MAX_ANSWERS];
 	const struct journal_loaded *loaded;
 	/* of the last step, but for those that it ran itself */

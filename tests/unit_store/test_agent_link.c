@@ -131,6 +131,7 @@ static void relayed_falls_back_when_the_relay_lost_it(void **state)
 static void a_relay_that_is_ahead_gets_nothing(void **state)
 {
 	struct shop *s = *state;
+	struct agent_command c;
 	struct agent_event ev;
 
 	shop_fill(s, "4001", 1000);
@@ -140,8 +141,11 @@ static void a_relay_that_is_ahead_gets_nothing(void **state)
 	assert_int_equal(shop_effect(s, AGENT_ALARM)->alarm.what, AGENT_ALARM_RELAY_AHEAD);
 	assert_null(shop_effect(s, AGENT_SEND_BATCH));
 	assert_int_equal(s->agent->link, AGENT_LINK_HALTED);
+	assert_false(agent_is_online(s->agent, s->now_ms));
 	assert_string_equal(agent_mode(s->agent), "degraded");
 	assert_int_equal(s->agent->relayed_seq, 0);
+	c = shop_sale(s, "o1", "4001", 100); /* nobody signed it: the shop goes on */
+	assert_true(shop_do(s, &c)->is_append);
 }
 
 static void a_relay_with_another_history_gets_nothing(void **state)
@@ -161,38 +165,110 @@ static void a_relay_with_another_history_gets_nothing(void **state)
 	assert_string_equal(agent_mode(s->agent), "normal");
 }
 
-static void what_hq_booked_beyond_the_journal_stops_spends(void **state)
+/* Every verb that writes is refused; what was done before is still told. */
+static void expect_rolled_back(struct shop *s)
 {
-	struct shop *s = *state;
+	struct agent_command c = shop_sale(s, "s1", "4001", 100);
+
+	assert_int_equal(shop_do(s, &c)->outcome, AGENT_REPLAY_ORDER);
+	c = shop_sale(s, "s2", "4001", 100);
+	assert_int_equal(shop_do(s, &c)->code, CODE_JOURNAL_ROLLED_BACK);
+	c = shop_top_up(s, "t2", "4001", 100);
+	assert_int_equal(shop_do(s, &c)->code, CODE_JOURNAL_ROLLED_BACK);
+	c = shop_refund(s, "r2", "0107", "s1", 50);
+	assert_int_equal(shop_do(s, &c)->code, CODE_JOURNAL_ROLLED_BACK);
+	c = shop_open(s, "4002");
+	assert_int_equal(shop_do(s, &c)->code, CODE_JOURNAL_ROLLED_BACK);
+	assert_string_equal(agent_mode(s->agent), "degraded");
+	assert_string_equal(agent_mode_why(s->agent), "journal_rolled_back");
+	assert_false(agent_is_online(s->agent, s->now_ms));
+	assert_null(shop_effect(s, AGENT_SEND_BATCH));
+}
+
+/* A card with a sale on it: three entries. */
+static void fill_and_sell(struct shop *s)
+{
 	struct agent_command c;
-	struct agent_event ev;
 
 	shop_fill(s, "4001", 1000);
+	c = shop_sale(s, "s1", "4001", 100);
+	assert_true(shop_do(s, &c)->is_append);
+}
+
+static void what_hq_booked_beyond_the_journal_stops_all_writing(void **state)
+{
+	struct shop *s = *state;
+	struct agent_event ev;
+
+	fill_and_sell(s);
 	link_up(s);
 	ev = welcome(s, 0);
 	ev.welcome.booked.present = true;
 	ev.welcome.booked.at.seq = 5;
 	assert_int_equal(shop_step(s, &ev), 0);
 	assert_int_equal(shop_effect(s, AGENT_ALARM)->alarm.what, AGENT_ALARM_ROLLED_BACK);
-	c = shop_sale(s, "o1", "4001", 100);
-	assert_int_equal(shop_do(s, &c)->code, CODE_JOURNAL_ROLLED_BACK);
-	c = shop_top_up(s, "t1", "4001", 100);
-	assert_true(shop_do(s, &c)->is_append);
+	assert_non_null(shop_effect(s, AGENT_KEEP_PROOF));
+	assert_int_equal(s->agent->link, AGENT_LINK_HALTED);
+	expect_rolled_back(s);
 }
 
-static void an_ack_of_another_history_is_alarmed_and_ignored(void **state)
+static void an_ack_of_another_history_stops_all_writing(void **state)
 {
 	struct shop *s = *state;
-	struct agent_event ev;
+	struct agent_event ev, lost = { .kind = AGENT_LINK_LOST };
 
 	go_online(s);
-	shop_fill(s, "4001", 1000);
+	fill_and_sell(s);
 	ev = booked(s, 1);
 	ev.ack.booked.at.head[5] ^= 1;
 	assert_int_equal(shop_step(s, &ev), 0);
 	assert_int_equal(shop_effect(s, AGENT_ALARM)->alarm.what, AGENT_ALARM_ACK_MISMATCH);
+	assert_non_null(shop_effect(s, AGENT_KEEP_PROOF));
 	assert_null(shop_effect(s, AGENT_KEEP_BOOKED));
 	assert_int_equal(s->agent->booked_seq, 0);
+	assert_int_equal(s->agent->link, AGENT_LINK_HALTED);
+	expect_rolled_back(s);
+	assert_int_equal(shop_step(s, &ev), 0); /* the same again: no second alarm */
+	assert_null(shop_effect(s, AGENT_ALARM));
+	assert_int_equal(shop_step(s, &lost), 0);
+	link_up(s); /* to a relay that keeps silent about it */
+	ev = welcome(s, 0);
+	assert_int_equal(shop_step(s, &ev), 0);
+	assert_int_equal(s->agent->link, AGENT_LINK_HALTED);
+	expect_rolled_back(s);
+}
+
+static void a_start_compares_what_was_kept_with_the_journal(void **state)
+{
+	struct shop *s = *state;
+	uint8_t own[HEAD_BYTES];
+
+	fill_and_sell(s);
+	assert_true(journal_head_at(s->journal, 2, own));
+	s->kept_booked.present = true;
+	s->kept_booked.at.seq = 2;
+	memcpy(s->kept_booked.at.head, own, HEAD_BYTES);
+	s->kept_booked.own_head = own;
+	shop_restart(s);
+	assert_int_equal(s->agent->booked_seq, 2);
+	assert_string_equal(agent_mode(s->agent), "normal");
+
+	s->kept_proof.present = true; /* what an earlier process was shown */
+	s->kept_proof.at.seq = 9;
+	shop_restart(s);
+	assert_int_equal(s->agent->booked_seq, 2);
+	expect_rolled_back(s);
+
+	s->kept_proof.present = false;
+	s->kept_booked.at.head[0] ^= 1; /* the journal was put in place of another */
+	shop_restart(s);
+	assert_int_equal(s->agent->booked_seq, 0);
+	expect_rolled_back(s);
+
+	s->kept_booked.at.seq = 4; /* its end is gone */
+	s->kept_booked.own_head = NULL;
+	shop_restart(s);
+	expect_rolled_back(s);
 }
 
 static void booked_never_falls(void **state)
@@ -431,8 +507,9 @@ int main(void)
 		T(relayed_falls_back_when_the_relay_lost_it),
 		T(a_relay_that_is_ahead_gets_nothing),
 		T(a_relay_with_another_history_gets_nothing),
-		T(what_hq_booked_beyond_the_journal_stops_spends),
-		T(an_ack_of_another_history_is_alarmed_and_ignored),
+		T(what_hq_booked_beyond_the_journal_stops_all_writing),
+		T(an_ack_of_another_history_stops_all_writing),
+		T(a_start_compares_what_was_kept_with_the_journal),
 		T(booked_never_falls),
 		T(a_pull_sends_again),
 		T(the_window_bounds_what_is_under_way),
