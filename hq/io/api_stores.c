@@ -6,6 +6,7 @@
 #include "down.h"
 #include "encode.h"
 #include "enrolment.h"
+#include "roster.h"
 
 #define ONLINE_MS 30000
 #define RELAY_WAIT_S 10.
@@ -279,6 +280,11 @@ void api_enroll_store(struct hqd *h, struct http_request *req, const struct http
 		api_reply_error(req, CODE_BAD_VALUE, "store",
 				json_pack("{s:s}", "detail",
 					  "a store code is 1 to 15 letters, digits or '_'"));
+	} else if (!roster_has_room(h, region, ENROLL_CERTIFICATE_MAX)) {
+		api_reply_conflict(req, "region_full", "该区域的门店数已达上限。",
+				   "This region has no room for another store.",
+				   "the list of a region's stores fits one message of 1 MiB; open "
+				   "another region for this store");
 	} else if (relay_is_ready(h, req, m, region)) {
 		struct api_call *c = api_call_create(h, req);
 

@@ -7,6 +7,7 @@
 #include "enrolment.h"
 #include "log.h"
 #include "money.h"
+#include "roster.h"
 #include "sign.h"
 
 #define ARENA_BYTES (32u * 1024)
@@ -192,6 +193,10 @@ static int prepare_store(struct enroll_op *e)
 	}
 	if (e->h->n_streams >= INGEST_MAX_STREAMS || seal(e) < 0 || first_messages(e) < 0)
 		return ERR_STATE;
+	if (!roster_has_room(e->h, s->region, e->certificate_len)) {
+		e->refused = "region_full";
+		return ERR_STATE;
+	}
 	common_params(e);
 	e->roster_version = e->h->roster_version + 1;
 	sqltext_addf(&e->node, "%d", s->node);

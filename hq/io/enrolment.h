@@ -9,6 +9,7 @@
 #include "enroll.h"
 #include "hqd.h"
 
+#define ENROLL_CERTIFICATE_MAX 256 /* bytes of any store's, signed */
 #define ENROLL_CODE_LIFE_MS (24 * INT64_C(3600) * 1000)
 
 /* ---- issuing (enroll_issue.c) ---- */

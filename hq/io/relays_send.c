@@ -147,15 +147,19 @@ static bool flush_stream(struct hq_region *r, struct hq_stream *s, struct arena 
 static void flush_region(struct hq_region *r, struct arena *a)
 {
 	Trib__V1__Envelope e;
+	int err;
 
 	envelope_init(&e);
 	if (r->is_roster_due) {
 		arena_reset(a);
 		e.body_case = TRIB__V1__ENVELOPE__BODY_ROSTER;
-		if (roster_build(relays.h, r->region, a, &e.roster) < 0)
-			log_event(LOG_LEVEL_CRITICAL, "roster_too_large", "region=%d", r->region);
-		else if (relays_send(r, &e) == ERR_AGAIN)
+		err = roster_build(relays.h, r->region, a, &e.roster);
+		if (err == 0)
+			err = relays_send(r, &e);
+		if (err == ERR_AGAIN)
 			return;
+		if (err == ERR_FULL)
+			log_event(LOG_LEVEL_CRITICAL, "roster_too_large", "region=%d", r->region);
 		r->is_roster_due = false;
 	}
 	if (r->is_credit_due) {
@@ -178,7 +182,7 @@ void relays_due(struct hq_stream *s, unsigned due)
 
 void relays_flush(void)
 {
-	static uint8_t memory[1 << 20];
+	static uint8_t memory[ROSTER_ARENA_BYTES];
 	struct hqd *h = relays.h;
 	struct arena a;
 	bool is_waiting = false;

@@ -4,6 +4,9 @@
 #include "log.h"
 #include "sign.h"
 
+#define ROSTER_HEADER_BYTES 512 /* more than roster, signature and envelope take besides items */
+#define ITEM_HEADER_BYTES 4
+
 static int add_stream(Trib__V1__Roster *roster, struct arena *a, const struct hq_stream *s)
 {
 	const Trib__V1__Signed *certificate;
@@ -26,6 +29,20 @@ static int add_stream(Trib__V1__Roster *roster, struct arena *a, const struct hq
 	}
 	roster->certificates[roster->n_certificates++] = (Trib__V1__Signed *)(uintptr_t)certificate;
 	return 0;
+}
+
+bool roster_has_room(const struct hqd *h, int32_t region, size_t certificate_len)
+{
+	size_t len = ROSTER_HEADER_BYTES + certificate_len + ITEM_HEADER_BYTES;
+
+	for (uint32_t i = 0; i < h->n_streams; i++) {
+		const struct hq_stream *s = h->streams[i];
+
+		if (s->region == region)
+			len += ITEM_HEADER_BYTES +
+			       (s->is_active ? s->certificate_len : sizeof(s->curve_key));
+	}
+	return len <= ENVELOPE_MAX_BYTES;
 }
 
 int roster_build(struct hqd *h, int32_t region, struct arena *a, Trib__V1__Signed **ret)

@@ -100,6 +100,22 @@ class Box:
         return self.sign_key.sign("trib.health.v1", h)
 
 
+def enroll(code):
+    """A new box's request under a code, as a relay passes it on."""
+    secret = base64.b32decode(code.replace("-", ""))[10:]
+    request = messages().EnrollRequest(
+        sign_key=wire.SignKey().public, curve_key=wire.CurveKey().public, nonce=os.urandom(24),
+        software="test", code_id=blake2b(b"trib.code-id.v1", 8, secret)).SerializeToString()
+    return messages().Enroll(request=request, ticket=1,
+                             mac=blake2b(b"trib.enroll.v1\0" + request, 32, secret))
+
+
+def ask(relay, code):
+    """HQ's answer to such a request: the refusal, or nothing for a grant."""
+    relay.send(enroll=enroll(code))
+    return relay.expect("enroll_reply").refused
+
+
 class Lock:
     """A lock on trib.down_log, held while in the `with`: HQ's reads of it wait."""
 
@@ -297,25 +313,10 @@ class Link(Api, unittest.TestCase):
         self.assertEqual(status, 201, answer)
         return answer["code"]
 
-    def enroll(self, code, ticket=1):
-        """A box's request under a code, as the relay passes it on."""
-        secret = base64.b32decode(code.replace("-", ""))[10:]
-        sign_key, curve = wire.SignKey(), wire.CurveKey()
-        request = messages().EnrollRequest(
-            sign_key=sign_key.public, curve_key=curve.public, nonce=os.urandom(24),
-            software="test", code_id=blake2b(b"trib.code-id.v1", 8, secret)).SerializeToString()
-        return messages().Enroll(request=request, ticket=ticket,
-                                 mac=blake2b(b"trib.enroll.v1\0" + request, 32, secret))
-
-    def ask(self, code):
-        """HQ's answer to it: the refusal, or nothing for a grant."""
-        self.relay.send(enroll=self.enroll(code))
-        return self.relay.expect("enroll_reply").refused
-
     def test_a_code_for_another_region_voids_the_older_one(self):
         older, newer = self.issue("0160", 2), self.issue("0160", 1)
-        self.assertEqual(self.ask(older), "expired_code")
-        self.assertEqual(self.ask(newer), "")
+        self.assertEqual(ask(self.relay, older), "expired_code")
+        self.assertEqual(ask(self.relay, newer), "")
         self.assertEqual(self.chain.sql("select region from trib.store where code = '0160'"),
                          [["1"]])
 
@@ -326,10 +327,87 @@ class Link(Api, unittest.TestCase):
         stranger = wire.Dealer(hq["endpoints"]["enroll_listen"], hq_curve.z85_public, curve)
         self.addCleanup(stranger.close)
         unknown = base64.b32encode(b"?" * 20).decode()
-        for _ in range(400):
-            stranger.send(envelope(enroll=self.enroll(unknown)))
-        stranger.expect("enroll_reply", 10, lambda r: r.refused == "unavailable")
-        self.assertEqual(self.ask(unknown), "bad_code")
+        requests = [envelope(enroll=enroll(unknown)) for _ in range(50)]
+        for _ in range(6):  # not more than HQ takes at a time, and more than it has patience for
+            for request in requests:
+                stranger.send(request)
+            refused = [stranger.expect("enroll_reply").refused for _ in requests]
+        self.assertIn("unavailable", refused)
+        self.assertEqual(ask(self.relay, unknown), "bad_code")
+
+
+class FullRegion(Api, unittest.TestCase):
+    """A region with as many stores as its roster can name."""
+
+    limit = 120
+
+    def fill(self, hq_key, like):
+        """Write stores into the database, as many as fit a message of 1 MiB; returns how many."""
+        bytes_left = (1 << 20) - 512 - (like.ByteSize() + 4)
+        c = messages().Certificate.FromString(like.payload)
+        rows = []
+        while True:
+            node = 1000 + len(rows)
+            c.node, c.store = node, f"X{node:06}"
+            sign_key, curve = os.urandom(32), os.urandom(32)
+            c.sign_key, c.curve_key = sign_key, curve
+            certificate = hq_key.sign("trib.cert.v1", c)
+            bytes_left -= certificate.ByteSize() + 4
+            if bytes_left < 0:
+                break
+            up, down = (wire.seed(way, certificate.payload) for way in (UP, DOWN))
+            rows.append((node, c.store, certificate.SerializeToString(), sign_key, curve, up,
+                         down))
+        script = ["begin;\n"]
+        for node, code, *values in rows:
+            hexes = ", ".join(f"'\\x{v.hex()}'" for v in values)
+            script.append(
+                "insert into trib.store (store, code, region, entity, time_zone, cutoff_min, state)"
+                f" values ({node}, '{code}', 1, 'x', 'UTC', 0, 'enrolled');\n"
+                "insert into trib.incarnation (store, incarnation, state, certificate, sign_key,"
+                " curve_key, booked_head, down_head)"
+                f" values ({node}, 1, 'active', {hexes});\n")
+        script.append("update trib.chain set roster_version = roster_version + 1; commit;\n")
+        subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d",
+                        self.chain.hq()["postgres"]], input="".join(script), text=True,
+                       check=True, timeout=60)
+        return len(rows)
+
+    def test_a_store_beyond_the_roster_is_refused_and_all_others_are_served(self):
+        with Chain(stores=1, regions=1) as self.chain:
+            self.serve()
+
+    def serve(self):
+        """The test, with a chain."""
+        chain = self.chain
+        status, answer = self.api("POST", "/v1/stores/0190/enroll",
+                                  {"region": 1, "reason": "test"})
+        self.assertEqual(status, 201, answer)
+        code = answer["code"]
+        chain.kill(chain.relay(1))
+        chain.kill(chain.hq())
+        hq_key, _ = wire.read_node_keys(f"{chain.hq()['data']}/node.keys")
+        with open(f"{chain.store('0101')['data']}/certificate.bin", "rb") as f:
+            n = self.fill(hq_key, messages().Signed.FromString(f.read()))
+        chain.start(chain.hq())
+        relay = Relay(chain, chain.relay(1))
+        relay.hello()
+        roster = relay.expect_roster()
+        version = roster.version
+        self.assertEqual(len(roster.certificates), n + 1)
+        self.assertEqual(ask(relay, code), "region_full")
+        relay.hq.close()
+        status, answer = self.api("POST", "/v1/stores/0191/enroll",
+                                  {"region": 1, "reason": "test"})
+        self.assertEqual((status, answer["error"]["code"]), (409, "region_full"))
+        chain.start(chain.relay(1))
+        wait_until(lambda: self.relay_version() == version, 30, "the relay took the roster, which")
+        wait_until(lambda: chain.is_online(chain.store("0101")), 30, "the store is online, which")
+
+    def relay_version(self):
+        """Version of the roster that the relay goes by."""
+        relay = self.chain.relay(1)
+        return http(relay["url"] + "/v1/health", "GET", relay["token"])[2]["roster_version"]
 
 
 if __name__ == "__main__":
