@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "down.h"
 #include "log.h"
 
-#define PATIENCE_S 5.0 /* that a query waits for a connection */
+#define PATIENCE_MS 5000 /* that a query waits for a connection */
 #define BACKOFF_MIN_S 0.1
 #define BACKOFF_MAX_S 5.0
 #define QUEUE_MAX 4096
@@ -16,7 +17,7 @@ struct query {
 	struct query *next;
 	db_callback cb;
 	void *ctx;
-	ev_tstamp due; /* fails then, while there is no connection */
+	int64_t due_ms; /* fails then, by hq_mono_ms(), while there is no connection */
 	int n_params;
 	const char **values; /* point into this allocation */
 	char *sql;
@@ -83,11 +84,13 @@ static void watch(struct db *d, int events)
 
 static void arm_patience(struct db *d)
 {
+	int64_t left_ms;
+
 	ev_timer_stop(d->loop, &d->patience);
 	if (d->head == NULL || d->state == DB_READY || d->state == DB_BUSY)
 		return;
-	ev_timer_set(&d->patience,
-		     d->head->due > ev_now(d->loop) ? d->head->due - ev_now(d->loop) : 0, 0);
+	left_ms = d->head->due_ms - hq_mono_ms();
+	ev_timer_set(&d->patience, left_ms > 0 ? (double)left_ms / 1000 : 0, 0);
 	ev_timer_start(d->loop, &d->patience);
 }
 
@@ -150,9 +153,15 @@ static void connect_step(struct db *d)
 
 static void connect_start(struct db *d)
 {
-	static const char *const names[] = { "dbname", "options", "application_name", NULL };
-	const char *const values[] = { d->conninfo, "-c statement_timeout=60s", "trib-hq reads",
-				       NULL };
+	/* What comes before dbname, the connection string, is overridden by it. */
+	static const char *const names[] = { "keepalives_idle",  "keepalives_interval",
+					     "keepalives_count", "tcp_user_timeout",
+					     "dbname",           "options",
+					     "application_name", NULL };
+	const char *const values[] = {
+		"10", "5", "3", "30000", d->conninfo, "-c statement_timeout=60s", "trib-hq reads",
+		NULL
+	};
 
 	d->conn = PQconnectStartParams(names, values, 1);
 	if (d->conn == NULL)
@@ -257,13 +266,15 @@ static void on_kick(struct ev_loop *loop, ev_timer *w, int revents)
 	pump(w->data);
 }
 
+/* Also what ends an attempt to connect that hangs: each was begun for a query. */
 static void on_patience(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct db *d = w->data;
 	bool is_late = false;
 
+	(void)loop;
 	(void)revents;
-	for (; d->head != NULL && d->state != DB_BUSY && d->head->due <= ev_now(loop) + 0.001;
+	for (; d->head != NULL && d->state != DB_BUSY && d->head->due_ms <= hq_mono_ms();
 	     is_late = true)
 		query_fail(queue_take(d), ERR_IO, "no connection to the database");
 	if (d->state == DB_CONNECTING && is_late)
@@ -349,7 +360,7 @@ void db_query(struct db *d, const char *sql, int n_params, const char *const *va
 
 	q->cb = cb;
 	q->ctx = ctx;
-	q->due = ev_now(d->loop) + PATIENCE_S;
+	q->due_ms = hq_mono_ms() + PATIENCE_MS;
 	if (d->n_queued >= QUEUE_MAX) {
 		*d->rejected_tail = q;
 		d->rejected_tail = &q->next;
