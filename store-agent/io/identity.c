@@ -8,7 +8,9 @@
 
 #include "encode.h"
 #include "envelope.h"
+#include "fault.h"
 #include "file.h"
+#include "journal.h"
 #include "sign.h"
 
 #define CHAIN_KEYS_BYTES (SIGN_KEY_BYTES + ACCOUNT_KEY_BYTES)
@@ -130,16 +132,19 @@ int identity_load(const char *dir, struct identity *ret, char *err)
 static int write_chain_keys(const char *dir, const Trib__V1__EnrollGrant *g, char *err)
 {
 	uint8_t keys[CHAIN_KEYS_BYTES];
-	char path[4096];
+	char text[2 * CHAIN_KEYS_BYTES + 2]; /* as secret_file_read takes it */
 	int r;
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, CHAIN_KEYS_FILE) >= (int)sizeof(path))
-		return ERR_INVALID;
 	memcpy(keys, g->hq_sign_key.data, SIGN_KEY_BYTES);
 	memcpy(keys + SIGN_KEY_BYTES, g->account_key.data, ACCOUNT_KEY_BYTES);
-	(void)unlink(path); /* of an enrolment that broke off */
-	r = secret_file_write(path, keys, sizeof(keys), err);
+	sodium_bin2hex(text, sizeof(text), keys, sizeof(keys));
+	text[sizeof(text) - 2] = '\n';
+	r = file_write(dir, CHAIN_KEYS_FILE, text, sizeof(text) - 1, 0600);
+	if (r < 0)
+		snprintf(err, IDENTITY_ERROR_BYTES, "cannot write %.300s/%s: %s", dir,
+			 CHAIN_KEYS_FILE, strerror(errno));
 	sodium_memzero(keys, sizeof(keys));
+	sodium_memzero(text, sizeof(text));
 	return r;
 }
 
@@ -161,6 +166,10 @@ int identity_write(const char *dir, const Trib__V1__EnrollGrant *g, char *err)
 	r = write_chain_keys(dir, g, err);
 	if (r < 0)
 		return r;
+	r = journal_create(dir, g->certificate->payload.data, g->certificate->payload.len, err);
+	if (r < 0)
+		return r;
+	FAULT_POINT("enroll.after_journal");
 	if (file_write(dir, RELAY_FILE, relay, (size_t)n, 0600) < 0 ||
 	    file_write(dir, CERTIFICATE_FILE, certificate, len, 0600) < 0) {
 		snprintf(err, IDENTITY_ERROR_BYTES, "cannot write into %.300s: %s", dir,

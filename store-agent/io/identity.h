@@ -3,6 +3,7 @@
  *   node.keys        own Ed25519 and CURVE keys
  *   chain.keys       HQ's public signing key ‖ the key that turns card numbers into account ids
  *   relay            Z85 of the relay's CURVE key, and its endpoint
+ *   journal.db       the journal of this incarnation, empty at first: see journal.h
  *   certificate.bin  HQ's signed certificate; written last: where it is, enrolment was whole */
 #ifndef TRIB_STORE_IDENTITY_H
 #define TRIB_STORE_IDENTITY_H
@@ -42,7 +43,8 @@ int MUST_CHECK identity_load(const char *dir, struct identity *ret, char *err);
 /* Whether dir holds a whole enrolment. */
 int identity_exists(const char *dir);
 
-/* Write what HQ granted, the certificate last, over what an earlier, broken-off enrolment left.
+/* Write what HQ granted and an empty journal, the certificate last, over what an earlier, broken-off
+ * enrolment left.
  * ERR_IO with one line in err. */
 int MUST_CHECK identity_write(const char *dir, const Trib__V1__EnrollGrant *grant, char *err);
 

@@ -1,22 +1,14 @@
 #include "journal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fault.h"
 #include "journal_internal.h"
 #include "log.h"
 #include "wire.pb-c.h"
 
-#define APPLICATION_ID 0x54524942 /* "TRIB" */
-#define SCHEMA_VERSION 1
 #define REFUSALS_KEPT_MS (INT64_C(90) * 24 * 3600 * 1000)
-
-static const char schema_sql[] =
-#include "schema.sql.h"
-	;
 
 static const char *const statement_sql[] = {
 #define X(name, sql) sql,
@@ -180,83 +172,6 @@ void journal_maintain(struct journal *j, int64_t wall_ms)
 	(void)sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
-static int exec(struct journal *j, const char *sql, char *err)
-{
-	if (sqlite3_exec(j->db, sql, NULL, NULL, NULL) == SQLITE_OK)
-		return 0;
-	snprintf(err, JOURNAL_ERROR_BYTES, "%s", sqlite3_errmsg(j->db));
-	return ERR_IO;
-}
-
-static int64_t pragma_int(struct journal *j, const char *sql)
-{
-	sqlite3_stmt *st;
-	int64_t v = -1;
-
-	if (sqlite3_prepare_v2(j->db, sql, -1, &st, NULL) != SQLITE_OK)
-		return -1;
-	if (sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return v;
-}
-
-static int set_up(struct journal *j, const char *dir, char *err)
-{
-	char path[4096], sql[160];
-	int r;
-
-	if (snprintf(path, sizeof(path), "%s/%s", dir, JOURNAL_FILE) >= (int)sizeof(path)) {
-		snprintf(err, JOURNAL_ERROR_BYTES, "the data directory's name is too long");
-		return ERR_INVALID;
-	}
-	r = sqlite3_open_v2(path, &j->db,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (r != SQLITE_OK) {
-		snprintf(err, JOURNAL_ERROR_BYTES, "cannot open %.400s: %s", path,
-			 sqlite3_errmsg(j->db));
-		return ERR_IO;
-	}
-	sqlite3_extended_result_codes(j->db, 1);
-	r = sqlite3_exec(j->db,
-			 "PRAGMA locking_mode=EXCLUSIVE;"
-			 "PRAGMA journal_mode=WAL;"
-			 "PRAGMA synchronous=FULL;"
-			 "PRAGMA foreign_keys=ON;"
-			 "PRAGMA temp_store=MEMORY;"
-			 "PRAGMA trusted_schema=OFF;"
-			 "BEGIN IMMEDIATE;"
-			 "COMMIT;",
-			 NULL, NULL, NULL);
-	if (r != SQLITE_OK && ((r & 0xff) == SQLITE_BUSY || (r & 0xff) == SQLITE_LOCKED)) {
-		snprintf(err, JOURNAL_ERROR_BYTES, "another trib-store uses %.400s", dir);
-		return ERR_EXISTS;
-	}
-	if (r != SQLITE_OK) {
-		snprintf(err, JOURNAL_ERROR_BYTES, "cannot use %.300s: %s", path,
-			 sqlite3_errmsg(j->db));
-		return ERR_IO;
-	}
-	if (pragma_int(j, "PRAGMA application_id") == 0 &&
-	    pragma_int(j, "PRAGMA user_version") == 0 &&
-	    pragma_int(j, "SELECT count(*) FROM sqlite_schema") == 0) {
-		snprintf(sql, sizeof(sql),
-			 "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
-			 APPLICATION_ID, SCHEMA_VERSION);
-		r = exec(j, "BEGIN IMMEDIATE;", err);
-		if (r == 0)
-			r = exec(j, schema_sql, err);
-		return r == 0 ? exec(j, sql, err) : r;
-	}
-	if (pragma_int(j, "PRAGMA application_id") != APPLICATION_ID ||
-	    pragma_int(j, "PRAGMA user_version") != SCHEMA_VERSION) {
-		snprintf(err, JOURNAL_ERROR_BYTES,
-			 "%.300s is no journal of this version of trib-store", path);
-		return ERR_VERSION;
-	}
-	return 0;
-}
-
 static int prepare_all(struct journal *j, char *err)
 {
 	for (size_t i = 0; i < JOURNAL_N_STATEMENTS; i++) {
@@ -271,20 +186,38 @@ static int prepare_all(struct journal *j, char *err)
 	return 0;
 }
 
-/* The database is of this certificate; a new one becomes so. */
-static int check_owner(struct journal *j, const void *certificate, size_t len, char *err)
+/* The journal of an enrolment that was not completed becomes this one's, as long as it is empty. */
+static int take_over(struct journal *j, const void *certificate, size_t len, char *err)
+{
+	struct position end, down_end;
+
+	read_end(j, JOURNAL_ENTRY_LAST, j->seed_up, &end);
+	read_end(j, JOURNAL_DOWN_LAST, j->seed_down, &down_end);
+	if (end.seq != 0 || down_end.seq != 0) {
+		snprintf(err, JOURNAL_ERROR_BYTES, "%s holds the entries of another enrolment",
+			 JOURNAL_FILE);
+		return ERR_DENIED;
+	}
+	if (journal_put(j, "certificate", certificate, len) == 0 && journal_commit(j) == 0)
+		return 0;
+	snprintf(err, JOURNAL_ERROR_BYTES, "the disk is full");
+	return ERR_FULL;
+}
+
+/* The database is of this certificate; or becomes so, where it is created. */
+static int check_owner(struct journal *j, bool creates, const void *certificate, size_t len,
+		       char *err)
 {
 	uint8_t kept[4096];
 	size_t kept_len;
+	bool is_owned = journal_get(j, "certificate", kept, sizeof(kept), &kept_len);
 
-	if (!journal_get(j, "certificate", kept, sizeof(kept), &kept_len)) {
-		if (journal_put(j, "certificate", certificate, len) == 0 && journal_commit(j) == 0)
-			return 0;
-		snprintf(err, JOURNAL_ERROR_BYTES, "the disk is full");
-		return ERR_FULL;
-	}
-	if (kept_len == len && memcmp(kept, certificate, len) == 0)
+	if (is_owned && kept_len == len && memcmp(kept, certificate, len) == 0)
 		return 0;
+	if (creates)
+		return take_over(j, certificate, len, err);
+	if (!is_owned)
+		return journal_gone(err);
 	snprintf(err, JOURNAL_ERROR_BYTES,
 		 "%s belongs to another enrolment than certificate.bin beside it", JOURNAL_FILE);
 	return ERR_DENIED;
@@ -320,8 +253,8 @@ static int check_end(struct journal *j, enum journal_statement last, const char 
 	return ERR_CHAIN;
 }
 
-int journal_open(const char *dir, const void *certificate, size_t certificate_len,
-		 struct journal **ret, char *err)
+static int open_journal(const char *dir, bool creates, const void *certificate,
+			size_t certificate_len, struct journal **ret, char *err)
 {
 	struct journal *j = calloc(1, sizeof(*j));
 	int r;
@@ -334,11 +267,11 @@ int journal_open(const char *dir, const void *certificate, size_t certificate_le
 	arena_init(&j->arena, j->memory, JOURNAL_ARENA_BYTES);
 	chain_seed(TRIB__V1__DIRECTION__UP, certificate, certificate_len, j->seed_up);
 	chain_seed(TRIB__V1__DIRECTION__DOWN, certificate, certificate_len, j->seed_down);
-	r = set_up(j, dir, err);
+	r = journal_set_up(j, dir, creates, err);
 	if (r == 0)
 		r = prepare_all(j, err);
 	if (r == 0)
-		r = check_owner(j, certificate, certificate_len, err);
+		r = check_owner(j, creates, certificate, certificate_len, err);
 	if (r == 0)
 		r = check_end(j, JOURNAL_ENTRY_LAST, "entry", journal_head_at, err);
 	if (r == 0)
@@ -351,6 +284,22 @@ int journal_open(const char *dir, const void *certificate, size_t certificate_le
 	read_end(j, JOURNAL_DOWN_LAST, j->seed_down, &j->down_end);
 	*ret = j;
 	return 0;
+}
+
+int journal_open(const char *dir, const void *certificate, size_t certificate_len,
+		 struct journal **ret, char *err)
+{
+	return open_journal(dir, false, certificate, certificate_len, ret, err);
+}
+
+int journal_create(const char *dir, const void *certificate, size_t certificate_len, char *err)
+{
+	struct journal *j;
+	int r = open_journal(dir, true, certificate, certificate_len, &j, err);
+
+	if (r == 0)
+		journal_close(j);
+	return r;
 }
 
 void journal_close(struct journal *j)

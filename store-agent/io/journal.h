@@ -23,10 +23,17 @@
 
 struct journal;
 
-/* Open or create dir/journal.db for the incarnation whose certificate payload is given: it seeds
- * both chains. Checks that the last items of both chains follow from what is before them.
+/* Make dir/journal.db for the incarnation whose certificate payload is given, durably but for the
+ * directory. Once in the life of an incarnation, before it counts as enrolled; an empty one that an
+ * enrolment left which broke off is taken over. Errors of journal_open; ERR_FULL. */
+int MUST_CHECK journal_create(const char *dir, const void *certificate, size_t certificate_len,
+			      char *err);
+
+/* Open dir/journal.db of the incarnation whose certificate payload is given: it seeds both chains.
+ * Checks that the last items of both chains follow from what is before them.
  *
- * ERR_EXISTS: another process uses it. ERR_DENIED: it is of another certificate. ERR_CHAIN: its
+ * ERR_NOT_FOUND: it is gone, or was never whole: never made anew, since its sequence numbers were
+ * used. ERR_EXISTS: another process uses it. ERR_DENIED: it is of another certificate. ERR_CHAIN: its
  * end is damaged. ERR_VERSION: written by another version. ERR_IO. One line in err
  * (JOURNAL_ERROR_BYTES). */
 int MUST_CHECK journal_open(const char *dir, const void *certificate, size_t certificate_len,

@@ -104,6 +104,12 @@ struct journal {
 	void *memory; /* owned */
 };
 
+/* Open j->db with its settings and tables; creates makes what is not there. As journal_open. */
+int MUST_CHECK journal_set_up(struct journal *j, const char *dir, bool creates, char *err);
+
+/* Says that there is no journal where one must be. ERR_NOT_FOUND. */
+int journal_gone(char *err);
+
 sqlite3_stmt *journal_statement(struct journal *j, enum journal_statement s);
 
 /* Step a reading statement: true with a row, false at the end, and then it is reset. A reader that

@@ -470,6 +470,16 @@ class Process(unittest.TestCase):
         self.assertEqual(answer["balance"]["principal"], 1000)
         self.shop.verified()
 
+    def test_a_journal_that_is_gone_is_told_and_not_made_anew(self):
+        self.shop.fill("1", 1000)
+        self.assertEqual(self.shop.stop(), 0)
+        path = os.path.join(self.shop.data, "journal.db")
+        os.unlink(path)
+        status, _, errors = self.run_store("--config", self.shop.config)
+        self.assertEqual(status, 1)
+        self.assertIn("the journal is gone", errors)
+        self.assertFalse(os.path.exists(path))
+
     def test_a_journal_with_a_damaged_end_is_refused(self):
         self.shop.fill("1", 1000)
         self.assertEqual(self.shop.stop(), 0)

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 
 	if (argc != 3 || sodium_init() < 0)
 		return 2;
+	umask(077); /* as trib-store has it */
 	(void)mkdir(argv[1], 0700);
 	crypto_box_keypair(relay_key, secret);
 	enrolment_make(argv[1], argv[2], 107, "tcp://127.0.0.1:9", relay_key, &e);

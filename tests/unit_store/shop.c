@@ -24,6 +24,14 @@ static const Trib__V1__RuleSet *rules(void)
 	return &set;
 }
 
+static void create_journal(struct shop *s)
+{
+	char err[JOURNAL_ERROR_BYTES] = "";
+
+	if (journal_create(s->dir, certificate, sizeof(certificate), err) < 0)
+		fail_msg("journal_create: %s", err);
+}
+
 static void open_shop(struct shop *s)
 {
 	const struct agent_identity id = { .node = 107, .incarnation = 1, .store = "0107" };
@@ -56,6 +64,7 @@ int shop_setup(void **state)
 	s->utc_offset_min = 480;
 	snprintf(s->dir, sizeof(s->dir), "/tmp/trib-shop.XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
+	create_journal(s);
 	open_shop(s);
 	*state = s;
 	return 0;

@@ -36,6 +36,49 @@ static void another_certificate_is_refused(void **state)
 	assert_int_equal(journal_open(s->dir, "another", 7, &other, err), ERR_DENIED);
 }
 
+static void a_journal_that_is_gone_is_not_made_anew(void **state)
+{
+	struct shop *s = *state;
+	char err[JOURNAL_ERROR_BYTES] = "", path[128];
+	struct journal *other;
+	FILE *f;
+
+	shop_fill(s, "4001", 1000);
+	journal_close(s->journal);
+	s->journal = NULL;
+	snprintf(path, sizeof(path), "%s/%s", s->dir, JOURNAL_FILE);
+	assert_int_equal(remove(path), 0);
+	assert_int_equal(journal_open(s->dir, certificate, sizeof(certificate), &other, err),
+			 ERR_NOT_FOUND);
+	assert_non_null(strstr(err, "the journal is gone"));
+	assert_null(fopen(path, "rb"));
+	f = fopen(path, "wb"); /* empty */
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(journal_open(s->dir, certificate, sizeof(certificate), &other, err),
+			 ERR_NOT_FOUND);
+}
+
+static void enrolment_takes_over_an_empty_journal_only(void **state)
+{
+	struct shop *s = *state;
+	char err[JOURNAL_ERROR_BYTES] = "";
+	struct journal *other;
+
+	journal_close(s->journal);
+	s->journal = NULL;
+	assert_int_equal(journal_create(s->dir, "another", 7, err), 0);
+	assert_int_equal(journal_create(s->dir, "another", 7, err), 0);
+	assert_int_equal(journal_open(s->dir, "another", 7, &other, err), 0);
+	journal_close(other);
+	assert_int_equal(journal_create(s->dir, certificate, sizeof(certificate), err), 0);
+	shop_restart(s);
+	shop_fill(s, "4001", 1000);
+	journal_close(s->journal);
+	s->journal = NULL;
+	assert_int_equal(journal_create(s->dir, "another", 7, err), ERR_DENIED);
+}
+
 static void a_damaged_end_is_refused(void **state)
 {
 	struct shop *s = *state;
@@ -228,6 +271,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_second_user_is_told_so),
 		T(another_certificate_is_refused),
+		T(a_journal_that_is_gone_is_not_made_anew),
+		T(enrolment_takes_over_an_empty_journal_only),
 		T(a_damaged_end_is_refused),
 		T(a_full_disk_refuses_the_turn_and_the_journal_goes_on),
 		T(a_sound_journal_has_no_differences),
