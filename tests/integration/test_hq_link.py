@@ -3,6 +3,7 @@
 import base64
 import os
 import subprocess
+import threading
 import time
 import unittest
 
@@ -117,17 +118,18 @@ def ask(relay, code):
 
 
 class Lock:
-    """A lock on trib.down_log, held while in the `with`: HQ's reads of it wait."""
+    """A lock on a table, held while in the `with`: what HQ does with it waits."""
 
-    def __init__(self, chain):
+    def __init__(self, chain, table="down_log"):
         self.chain = chain
+        self.table = table
         self.psql = None
 
     def __enter__(self):
         self.psql = subprocess.Popen(
             ["psql", "-XAtq", "-d", self.chain.hq()["postgres"]], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.psql.stdin.write("begin; lock table trib.down_log in access exclusive mode;"
+        self.psql.stdin.write(f"begin; lock table trib.{self.table} in access exclusive mode;"
                               " select 'held';\n")
         self.psql.stdin.flush()
         if self.psql.stdout.readline().strip() != "held":
@@ -137,11 +139,11 @@ class Lock:
     def __exit__(self, *_):
         self.psql.communicate("rollback;\n", timeout=10)
 
-    def wait_for_reader(self):
-        """Until HQ waits; returns its backend's number."""
+    def wait_for(self, name="trib-hq reads"):
+        """Until HQ waits on this connection; returns its backend's number."""
         return wait_until(lambda: self.chain.sql(
-            "select pid from pg_stat_activity where application_name = 'trib-hq reads'"
-            " and wait_event_type = 'Lock'"), 5, "HQ reads the down log, which")[0][0]
+            f"select pid from pg_stat_activity where application_name = '{name}'"
+            " and wait_event_type = 'Lock'"), 5, "HQ waits for the lock, which")[0][0]
 
 
 class Api:
@@ -234,7 +236,7 @@ class Link(Api, unittest.TestCase):
     def test_down_messages_are_sent_after_the_relay_said_another_place_during_a_read(self):
         with Lock(self.chain) as lock:
             self.box.present(0)
-            lock.wait_for_reader()
+            lock.wait_for()
             self.relay.hello()
             self.box.present(1)
         self.box.expect_down(2)
@@ -242,7 +244,7 @@ class Link(Api, unittest.TestCase):
     def test_down_messages_are_sent_after_a_read_failed(self):
         with Lock(self.chain) as lock:
             self.box.present(0)
-            pid = lock.wait_for_reader()
+            pid = lock.wait_for()
             self.chain.sql(f"select pg_terminate_backend({pid})")
         self.box.expect_down(1)
 
@@ -319,6 +321,19 @@ class Link(Api, unittest.TestCase):
         self.assertEqual(ask(self.relay, newer), "")
         self.assertEqual(self.chain.sql("select region from trib.store where code = '0160'"),
                          [["1"]])
+
+    def test_a_database_that_is_busy_is_no_conflict(self):
+        answers = []
+        caller = threading.Thread(target=lambda: answers.append(
+            self.api("POST", "/v1/stores/0161/enroll", {"region": 1, "reason": "test"})))
+        with Lock(self.chain, "enroll_code") as lock:
+            caller.start()
+            self.chain.sql(f"select pg_cancel_backend({lock.wait_for('trib-hq')})")
+            caller.join(10)
+        status, answer = answers[0]
+        self.assertEqual((status, answer["error"]["code"], answer["error"]["retryable"]),
+                         (503, "database_busy", True))
+        self.issue("0161", 1)
 
     def test_strangers_at_the_open_socket_do_not_keep_a_relay_from_enrolling(self):
         curve = wire.CurveKey()
