@@ -357,10 +357,11 @@ class FullRegion(Api, unittest.TestCase):
     limit = 120
 
     def fill(self, hq_key, like):
-        """Write stores into the database, as many as fit a message of 1 MiB; returns how many."""
+        """Write stores into the database, as many as fit a message of 1 MiB; returns their
+        certificates."""
         bytes_left = (1 << 20) - 512 - (like.ByteSize() + 4)
         c = messages().Certificate.FromString(like.payload)
-        rows = []
+        rows, certificates = [], []
         while True:
             node = 1000 + len(rows)
             c.node, c.store = node, f"X{node:06}"
@@ -370,6 +371,7 @@ class FullRegion(Api, unittest.TestCase):
             bytes_left -= certificate.ByteSize() + 4
             if bytes_left < 0:
                 break
+            certificates.append(certificate)
             up, down = (wire.seed(way, certificate.payload) for way in (UP, DOWN))
             rows.append((node, c.store, certificate.SerializeToString(), sign_key, curve, up,
                          down))
@@ -386,7 +388,7 @@ class FullRegion(Api, unittest.TestCase):
         subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d",
                         self.chain.hq()["postgres"]], input="".join(script), text=True,
                        check=True, timeout=60)
-        return len(rows)
+        return certificates
 
     def test_a_store_beyond_the_roster_is_refused_and_all_others_are_served(self):
         with Chain(stores=1, regions=1) as self.chain:
@@ -403,14 +405,15 @@ class FullRegion(Api, unittest.TestCase):
         chain.kill(chain.hq())
         hq_key, _ = wire.read_node_keys(f"{chain.hq()['data']}/node.keys")
         with open(f"{chain.store('0101')['data']}/certificate.bin", "rb") as f:
-            n = self.fill(hq_key, messages().Signed.FromString(f.read()))
+            stores = self.fill(hq_key, messages().Signed.FromString(f.read()))
         chain.start(chain.hq())
         relay = Relay(chain, chain.relay(1))
         relay.hello()
         roster = relay.expect_roster()
         version = roster.version
-        self.assertEqual(len(roster.certificates), n + 1)
+        self.assertEqual(len(roster.certificates), len(stores) + 1)
         self.assertEqual(ask(relay, code), "region_full")
+        self.publish_to(relay, stores)
         relay.hq.close()
         status, answer = self.api("POST", "/v1/stores/0191/enroll",
                                   {"region": 1, "reason": "test"})
@@ -418,6 +421,22 @@ class FullRegion(Api, unittest.TestCase):
         chain.start(chain.relay(1))
         wait_until(lambda: self.relay_version() == version, 30, "the relay took the roster, which")
         wait_until(lambda: chain.is_online(chain.store("0101")), 30, "the store is online, which")
+
+    def publish_to(self, relay, stores):
+        """New rules reach every store, however many logs HQ has to read for that."""
+        for certificate in stores:
+            head = messages().Position(seq=0, head=wire.seed(DOWN, certificate.payload))
+            relay.send(present=messages().Present(certificate=certificate, spooled=head,
+                                                  down=head))
+        for _ in stores:
+            relay.expect("resume")
+        rules = {"name": "all", "points": [{"id": "base-points", "points": 1, "per": 100}],
+                 "account_types": [{"name": "default", "consumption": "pro_rata",
+                                    "clawback": "debt"}]}
+        status, answer = self.api("POST", "/v1/rules", {"rules": rules, "reason": "test"})
+        self.assertEqual(status, 201, answer)
+        nodes = {relay.expect("batch", 20).stream.node for _ in stores}
+        self.assertEqual(len(nodes), len(stores))
 
     def relay_version(self):
         """Version of the roster that the relay goes by."""
