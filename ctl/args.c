@@ -23,7 +23,7 @@ struct reader {
 	size_t n_commands;
 	struct ctl *ctl;
 	struct args *args;
-	bool help;
+	bool help, version;
 };
 
 const char *command_name(const struct command *c, char *buf)
@@ -98,10 +98,12 @@ static bool is_global(const char *name)
 
 static int tell_unknown_option(struct reader *r, const char *name)
 {
-	const char *words[WORDS_MAX] = { "output", "lang", "hq", "relay", "store", "help" };
+	const char *words[WORDS_MAX] = {
+		"output", "lang", "hq", "relay", "store", "help", "version"
+	};
 	const struct command *c = r->args->command;
 	char where[64] = "";
-	size_t n = 6;
+	size_t n = 7;
 
 	if (c != NULL) {
 		command_name(c, where);
@@ -154,6 +156,10 @@ static int read_dashed(struct reader *r, int *i)
 
 	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
 		r->help = true;
+		return EXIT_OK;
+	}
+	if (strcmp(word, "--version") == 0) {
+		r->version = true;
 		return EXIT_OK;
 	}
 	if (word[1] == 'o' && word[2] == '\0')
@@ -278,8 +284,8 @@ static int tell_verb_is_missing(const struct reader *r, const char *noun)
 		size_t len = strlen(list);
 
 		if (strcmp(c->noun, noun) == 0)
-			snprintf(list + len, sizeof(list) - len, "%s%s", len > 0 ? ", " : "",
-				 c->verb);
+			snprintf(list + len, sizeof(list) - len, "%s%s",
+				 len > 0 ? T(", ", "、") : "", c->verb);
 	}
 	return say_usage(noun, T("'%s' needs a verb: %s", "“%s”之后缺少子命令：%s"), noun, list);
 }
@@ -290,7 +296,8 @@ static int read_words(struct reader *r, const char **noun)
 	bool words_only = false, help_word = false;
 	int code = EXIT_OK;
 
-	for (int i = 1; i < r->argc && code == EXIT_OK && (!r->help || help_word); i++) {
+	for (int i = 1; i < r->argc && code == EXIT_OK && !r->version && (!r->help || help_word);
+	     i++) {
 		const char *word = r->argv[i];
 
 		if (!words_only && strcmp(word, "--") == 0)
@@ -321,6 +328,10 @@ int args_parse(int argc, char **argv, const struct command *commands, size_t n, 
 	*ret_exit = read_words(&r, &noun);
 	if (*ret_exit != EXIT_OK)
 		return -1;
+	if (r.version) {
+		printf("tribctl %s\n", TRIB_VERSION);
+		return -1;
+	}
 	if (r.help) {
 		help_show(stdout, commands, n, noun, ret->command);
 		return -1;

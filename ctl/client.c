@@ -85,24 +85,84 @@ static const char *text_of(const json_t *object, const char *name)
 	return json_string_value(json_object_get(object, name));
 }
 
-/* Print the error JSON of a service: sentence, code, what it is about, facts, trace id. */
-static void tell_error(const struct service *s, long status, const json_t *answer)
+static const struct {
+	const char *segment, *en, *zh, *zh_end;
+} nouns[] = {
+	{ "stores", "There is no store", "没有门店", "" },
+	{ "regions", "There is no region", "没有区域", "" },
+	{ "accounts", "There is no account", "没有账户", "" },
+	{ "journal", "There is no journal of a store", "没有门店", " 的流水" },
+	{ "rules", "There is no rule set", "没有规则版本", "" },
+};
+
+/* "There is no store 9999" for /v1/stores/9999. False where the path names no thing of ours. */
+static bool name_missing(const char *path, char *ret, size_t cap)
+{
+	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
+		size_t n = strlen(nouns[i].segment);
+		char what[128], *to = what;
+		const char *from = path + 4 + n + 1;
+
+		if (strncmp(path, "/v1/", 4) != 0 || strncmp(path + 4, nouns[i].segment, n) != 0 ||
+		    path[4 + n] != '/')
+			continue;
+		while (*from != '\0' && *from != '/' && *from != '?' &&
+		       to < what + sizeof(what) - 1) {
+			unsigned int c = (unsigned char)*from++;
+
+			if (c == '%' && sscanf(from, "%2x", &c) == 1)
+				from += 2;
+			*to++ = (char)c;
+		}
+		*to = '\0';
+		if (strcmp(what, "search") == 0)
+			return false;
+		snprintf(ret, cap, "%s %s%s", T(nouns[i].en, nouns[i].zh), what,
+			 T("", nouns[i].zh_end));
+		return true;
+	}
+	return false;
+}
+
+/* A sentence without its full stop: more follows. */
+static void copy_sentence(const char *sentence, char *ret, size_t cap)
+{
+	size_t len = strlen(sentence), stop = strlen("。");
+
+	if (len > 0 && sentence[len - 1] == '.')
+		len--;
+	else if (len > stop && strcmp(sentence + len - stop, "。") == 0)
+		len -= stop;
+	snprintf(ret, cap, "%.*s", (int)len, sentence);
+}
+
+/* Print the error JSON of a service: what is wrong, with what, why, the code and trace id. */
+static void tell_error(const struct service *s, const char *path, long status, const json_t *answer)
 {
 	const json_t *error = json_object_get(answer, "error");
 	const char *sentence = text_of(json_object_get(error, "message"), T("en", "zh"));
 	const char *code = text_of(error, "code"), *param = text_of(error, "param");
 	const char *detail = text_of(error, "detail"), *trace = text_of(error, "trace_id");
+	const char *colon = T(": ", "：");
+	char text[512];
 
 	if (code == NULL) {
 		say(T("%s answered with status %ld", "%s 返回状态码 %ld"), s->url, status);
 		return;
 	}
-	say("%s%s%s%s%s [%s%s%s]", sentence != NULL ? sentence : code, param != NULL ? " " : "",
-	    param != NULL ? param : "", detail != NULL ? ": " : "", detail != NULL ? detail : "",
-	    code, trace != NULL ? ", " : "", trace != NULL ? trace : "");
+	if ((strcmp(code, "not_found") == 0 || strcmp(code, "unknown_account") == 0) &&
+	    name_missing(path, text, sizeof(text)))
+		param = NULL;
+	else
+		copy_sentence(sentence != NULL ? sentence : code, text, sizeof(text));
+	say("%s%s%s%s%s%s[%s%s%s]", text, param != NULL ? colon : "", param != NULL ? param : "",
+	    detail != NULL ? colon : "", detail != NULL ? detail : "",
+	    param != NULL || detail != NULL ? " " : T(". ", "。"), code, trace != NULL ? ", " : "",
+	    trace != NULL ? trace : "");
 }
 
-static int judge(const struct service *s, long status, const struct answer *a, json_t **ret)
+static int judge(const struct service *s, const char *path, long status, const struct answer *a,
+		 json_t **ret)
 {
 	json_error_t error;
 	json_t *answer = a->len > 0 ? json_loadb(a->text, a->len, JSON_DECODE_ANY, &error) : NULL;
@@ -114,7 +174,7 @@ static int judge(const struct service *s, long status, const struct answer *a, j
 	if (status >= 200 && status < 300)
 		say(T("%s did not answer with JSON", "%s 的回应不是 JSON"), s->url);
 	else
-		tell_error(s, status, answer);
+		tell_error(s, path, status, answer);
 	json_decref(answer);
 	return status == 401 || status == 403 ? EXIT_DENIED : EXIT_FAILED;
 }
@@ -148,8 +208,8 @@ static bool prepare(CURL *curl, const struct service *s, const char *method, con
 }
 
 /* Send what is prepared; text is the body or NULL. */
-static int perform(CURL *curl, const struct service *s, struct curl_slist *headers,
-		   const char *text, struct answer *a, json_t **ret)
+static int perform(CURL *curl, const struct service *s, const char *path,
+		   struct curl_slist *headers, const char *text, struct answer *a, json_t **ret)
 {
 	char why[CURL_ERROR_SIZE] = "";
 	CURLcode code;
@@ -168,7 +228,7 @@ static int perform(CURL *curl, const struct service *s, struct curl_slist *heade
 		return EXIT_UNREACHABLE;
 	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	return judge(s, status, a, ret);
+	return judge(s, path, status, a, ret);
 }
 
 int client_call(const struct service *s, const char *method, const char *path, json_t *body,
@@ -191,7 +251,7 @@ int client_call(const struct service *s, const char *method, const char *path, j
 		    curl_slist_append(headers, "Content-Type: application/json") == NULL)) {
 		say(T("out of memory", "内存不足"));
 	} else {
-		r = perform(curl, s, headers, text, &a, ret);
+		r = perform(curl, s, path, headers, text, &a, ret);
 	}
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);

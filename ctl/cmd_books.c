@@ -9,6 +9,7 @@
 #include "text.h"
 
 #define CARD_BYTES 128
+#define ACCOUNT_CHARACTERS 26
 
 /* Whether a check's answer tells of a difference. */
 static bool has_difference(const json_t *answer)
@@ -76,6 +77,13 @@ int account_show(struct ctl *ctl, const struct args *args)
 	if ((id != NULL) == (card_file != NULL))
 		return say_usage("account show", T("give either ACCOUNT or --card-file",
 						   "请给出 ACCOUNT 或 --card-file 之一"));
+	if (id != NULL && strlen(id) != ACCOUNT_CHARACTERS)
+		return say_usage("account show",
+				 T("%s is not an account id (26 characters). For a card: tribctl "
+				   "account show --card-file -",
+				   "%s 不是账户号（26 个字符）。按卡号查询：tribctl account show "
+				   "--card-file -"),
+				 id);
 	if (id != NULL) {
 		snprintf(path, sizeof(path), "/v1/accounts/%s", client_segment(id, segment));
 		r = client_ask(ctl, t, "GET", path, NULL, &answer);
@@ -228,12 +236,28 @@ int journal_verify(struct ctl *ctl, const struct args *args)
 	return printed != EXIT_OK ? printed : r;
 }
 
+/* The result in words, above the numbers. */
+static void print_proved(const json_t *answer)
+{
+	json_int_t entries = json_integer_value(json_object_get(answer, "entries"));
+	json_int_t stores = json_integer_value(json_object_get(answer, "stores"));
+
+	if (text_lang() == LANG_ZH)
+		printf("账目核对无误：%lld 家门店 %lld 条流水，差异为 0\n\n", (long long)stores,
+		       (long long)entries);
+	else
+		printf("books proved: %lld entries of %lld stores, 0 differences\n\n",
+		       (long long)entries, (long long)stores);
+}
+
 int books_check(struct ctl *ctl, const struct args *args)
 {
 	json_t *answer = NULL;
 	int r = client_ask(ctl, TARGET_HQ, "POST", "/v1/books/check", json_object(), &answer);
 
 	(void)args;
+	if (r == EXIT_OK && ctl->format == FORMAT_TABLE && !has_difference(answer))
+		print_proved(answer);
 	if (r == EXIT_OK)
 		r = output_print(ctl, answer);
 	if (r == EXIT_OK && has_difference(answer)) {

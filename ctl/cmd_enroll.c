@@ -23,6 +23,39 @@ static int ask_and_print(const struct ctl *ctl, enum target t, const char *metho
 	return r;
 }
 
+/* An endpoint that is bound to every address is of no use on another machine. */
+static void warn_of_every_address(const json_t *answer, const char *field, const char *en,
+				  const char *zh)
+{
+	static const char *const every[] = { "://0.0.0.0:", "://*:", "://[::]:" };
+	const char *endpoint = json_string_value(json_object_get(answer, field));
+
+	for (size_t i = 0; endpoint != NULL && i < sizeof(every) / sizeof(every[0]); i++)
+		if (strstr(endpoint, every[i]) != NULL)
+			say("%s", T(en, zh));
+}
+
+static int enroll(const struct ctl *ctl, const char *path, json_t *body)
+{
+	json_t *answer = NULL;
+	int r = client_ask(ctl, TARGET_HQ, "POST", path, body, &answer);
+
+	if (r == EXIT_OK)
+		r = output_print(ctl, answer);
+	warn_of_every_address(
+		answer, "hq_endpoint",
+		"HQ listens on every address; set advertise_enroll in hq.conf to what "
+		"the other machine can reach",
+		"总部监听全部地址，请在 hq.conf 中将 advertise_enroll 设为对方可访问的地址");
+	warn_of_every_address(
+		answer, "relay_endpoint",
+		"the relay listens on every address; set advertise in relay.conf to "
+		"what the other machine can reach",
+		"中继监听全部地址，请在 relay.conf 中将 advertise 设为对方可访问的地址");
+	json_decref(answer);
+	return r;
+}
+
 /* "04:30" -> 270. */
 static int parse_cutoff(const char *s, int *ret)
 {
@@ -69,7 +102,7 @@ int store_enroll(struct ctl *ctl, const struct args *args)
 			 args_value(args, "reason"));
 	snprintf(path, sizeof(path), "/v1/stores/%s/enroll",
 		 client_segment(args->positions[0], code));
-	return ask_and_print(ctl, TARGET_HQ, "POST", path, body);
+	return enroll(ctl, path, body);
 }
 
 int region_list(struct ctl *ctl, const struct args *args)
@@ -104,17 +137,37 @@ int region_enroll(struct ctl *ctl, const struct args *args)
 
 	if (region_path(args, "/enroll", path) != EXIT_OK)
 		return EXIT_USAGE;
-	return ask_and_print(ctl, TARGET_HQ, "POST", path,
-			     json_pack("{s:s*, s:s}", "name", args_value(args, "name"), "reason",
-				       args_value(args, "reason")));
+	return enroll(ctl, path,
+		      json_pack("{s:s*, s:s}", "name", args_value(args, "name"), "reason",
+				args_value(args, "reason")));
 }
 
 int lane_pair(struct ctl *ctl, const struct args *args)
 {
+	json_t *answer = NULL;
+	struct service s;
+	const char *code;
 	int64_t lane;
+	int r;
 
 	if (args_int(args, "--lane", args_value(args, "lane"), 1, LANE_MAX, &lane) != EXIT_OK)
 		return EXIT_USAGE;
-	return ask_and_print(ctl, TARGET_STORE, "POST", "/v1/lanes/pair",
-			     json_pack("{s:I}", "lane", (json_int_t)lane));
+	r = service_find(ctl, TARGET_STORE, &s);
+	if (r == EXIT_OK)
+		r = client_call(&s, "POST", "/v1/lanes/pair",
+				json_pack("{s:I}", "lane", (json_int_t)lane), &answer);
+	if (r == EXIT_OK) {
+		code = json_string_value(json_object_get(answer, "code"));
+		(void)json_object_set_new(answer, "command",
+					  json_sprintf("curl -d '{\"code\":\"%s\"}' %s/v1/pair",
+						       code != NULL ? code : "", s.url));
+		if (ctl->format == FORMAT_TABLE) {
+			(void)json_object_set(answer, "pairing_code",
+					      json_object_get(answer, "code"));
+			(void)json_object_del(answer, "code");
+		}
+		r = output_print(ctl, answer);
+	}
+	json_decref(answer);
+	return r;
 }

@@ -14,6 +14,7 @@ static const struct line global_options[] = {
 	{ "-o, --output FORMAT", "table, json or csv", "输出格式：table、json 或 csv" },
 	{ "--lang LANG", "zh or en", "语言：zh 或 en" },
 	{ "-h, --help", "this help, at each level", "显示各级帮助" },
+	{ "--version", "tribctl's version", "显示 tribctl 的版本" },
 };
 
 /* "  what      text", the text in one column. */

@@ -58,8 +58,13 @@ static const struct command commands[] = {
 	{ .noun = "lane",
 	  .verb = "pair",
 	  .options = { { "lane", "N", true, "the lane's number", "收银台编号" } },
-	  .en = "Make a code with which a till pairs with its store (--store)",
+	  .en = "Make a code with which a till pairs with its store (--store URL)",
 	  .zh = "生成收银台配对码（用 --store 指定门店）",
+	  .more_en =
+		  "Asks the store itself: --store URL, and TRIB_TOKEN from the store's admin.token.\n"
+		  "The till sends the code within its time to URL/v1/pair and gets its token.",
+	  .more_zh = "直接访问门店：--store URL，TRIB_TOKEN 取门店的 admin.token。\n"
+		     "收银台在有效期内将配对码发送到 URL/v1/pair，即得到令牌。",
 	  .run = lane_pair },
 	{ .noun = "account",
 	  .verb = "show",
@@ -117,7 +122,9 @@ static const struct command commands[] = {
 	  .verb = "migrate",
 	  .options = { { "postgres", "CONNINFO", false, "the database; else TRIB_POSTGRES",
 			 "数据库连接串，默认取 TRIB_POSTGRES" },
-		       { "dir", "DIR", false, "where the migrations are", "迁移脚本目录" } },
+		       { "dir", "DIR", false,
+			 "where the migrations are; default: as installed, else ./migrations",
+			 "迁移脚本目录，默认为安装位置，其次为 ./migrations" } },
 	  .en = "Bring HQ's database to this version",
 	  .zh = "将总部数据库升级到当前版本",
 	  .more_en =

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,9 +92,10 @@ static int take_files(const char *dir, struct dirent **names, size_t n, struct m
 int migrations_load(const char *dir, struct migrations *ret)
 {
 	struct dirent **names = NULL;
+	bool is_given = dir != NULL;
 	int n, r = EXIT_FAILED;
 
-	if (dir == NULL) {
+	if (!is_given) {
 		dir = TRIB_MIGRATIONS_DIR;
 		n = scandir(dir, &names, is_sql, alphasort);
 		if (n < 0) {
@@ -103,8 +105,11 @@ int migrations_load(const char *dir, struct migrations *ret)
 	} else {
 		n = scandir(dir, &names, is_sql, alphasort);
 	}
-	if (n < 0)
+	if (n < 0 && is_given)
 		say("%s: %s", dir, strerror(errno));
+	else if (n < 0)
+		say(T("no folder 'migrations' here; name it with --dir",
+		      "此处没有 migrations 目录，请用 --dir 指定"));
 	else if (n == 0)
 		say(T("%s: holds no migrations", "%s：没有迁移脚本"), dir);
 	else

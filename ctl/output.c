@@ -33,14 +33,20 @@ static int terminal_width(void)
 static int print_list(const struct ctl *ctl, const json_t *items)
 {
 	struct table t;
-	int r = table_init(&t, items);
+	size_t n_left_out;
+	int r = table_init(&t, items, ctl->format == FORMAT_TABLE);
 
 	if (r == 0 && ctl->format == FORMAT_CSV)
 		table_print_csv(&t, stdout);
 	else if (r == 0 && t.n_rows == 0)
 		say(T("nothing found", "没有记录"));
-	else if (r == 0)
-		table_print(&t, stdout, terminal_width(), ctl->color);
+	else if (r == 0) {
+		n_left_out = table_print(&t, stdout, terminal_width(), ctl->color);
+		if (n_left_out > 0)
+			say(T("columns that do not fit here: %zu; -o json shows all",
+			      "终端宽度不足，省略了 %zu 列，可用 -o json 查看全部"),
+			    n_left_out);
+	}
 	table_finish(&t);
 	return r;
 }
@@ -48,6 +54,11 @@ static int print_list(const struct ctl *ctl, const json_t *items)
 static bool is_list_of_objects(const json_t *v)
 {
 	return json_is_array(v) && json_is_object(json_array_get(v, 0));
+}
+
+static bool is_empty(const json_t *v)
+{
+	return json_is_array(v) && json_array_size(v) == 0;
 }
 
 /* Lists within an object become tables of their own below it. */
@@ -60,11 +71,11 @@ static int print_object_for_people(const struct ctl *ctl, json_t *object)
 	int r = ERR_FULL;
 
 	memset(&t, 0, sizeof(t));
-	json_object_foreach_safe(flat, next, key, v) if (is_list_of_objects(v))
+	json_object_foreach_safe(flat, next, key, v) if (is_list_of_objects(v) || is_empty(v))
 		json_object_del(flat, key);
 	only = json_pack("[O]", flat);
 	if (only != NULL)
-		r = table_init(&t, only);
+		r = table_init(&t, only, true);
 	if (r == 0)
 		table_print_upright(&t, stdout, ctl->color);
 	table_finish(&t);
@@ -88,7 +99,7 @@ static int print_object_as_csv(json_t *object)
 
 	if (only == NULL)
 		return ERR_FULL;
-	r = table_init(&t, only);
+	r = table_init(&t, only, false);
 	if (r == 0)
 		table_print_csv(&t, stdout);
 	table_finish(&t);
@@ -98,7 +109,8 @@ static int print_object_as_csv(json_t *object)
 
 static int print_json(const json_t *data)
 {
-	if (json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12)) != 0)
+	if (json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12)) !=
+	    0)
 		return ERR_IO;
 	return putchar('\n') == EOF ? ERR_IO : 0;
 }

@@ -2,18 +2,47 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "output.h"
 #include "text.h"
 
 #define COLUMNS_MAX 64
 #define FIELD_BYTES 128
+#define LEAST_WIDTH 14
 #define BOLD "\033[1m"
 #define PLAIN "\033[0m"
 
-/* Text of one value, a new string; NULL when memory ran out. */
-static char *cell_text(const json_t *v)
+/* "2026-01-31T12:30:00.123Z" as "2026-01-31 20:30:00" here; a new string, NULL for other texts. */
+static char *local_time(const char *s)
 {
+	struct tm tm = { 0 };
+	const char *rest = strlen(s) >= 20 ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	char text[32];
+	time_t t;
+
+	if (rest == NULL)
+		return NULL;
+	if (*rest == '.')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	rest = strptime(rest, "%z", &tm);
+	if (rest == NULL || *rest != '\0')
+		return NULL;
+	t = -tm.tm_gmtoff;
+	t += timegm(&tm);
+	if (localtime_r(&t, &tm) == NULL)
+		return NULL;
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	return strdup(text);
+}
+
+/* Text of one value, a new string; NULL when memory ran out. */
+static char *cell_text(const json_t *v, bool for_people)
+{
+	char *time = for_people && json_is_string(v) ? local_time(json_string_value(v)) : NULL;
+
+	if (time != NULL)
+		return time;
 	if (json_is_string(v))
 		return strdup(json_string_value(v));
 	if (json_is_null(v))
@@ -78,8 +107,9 @@ static bool for_each_field(struct table *t, json_t *object, size_t row,
 
 static bool visit_column(struct table *t, const char *field, const json_t *v, size_t row)
 {
-	(void)v;
 	(void)row;
+	if (t->for_people && json_is_array(v) && json_array_size(v) == 0)
+		return true;
 	return add_column(t, field);
 }
 
@@ -92,15 +122,16 @@ static bool visit_cell(struct table *t, const char *field, const json_t *v, size
 		return true;
 	cell = &t->cells[row * t->n_columns + column];
 	free(*cell);
-	*cell = cell_text(v);
+	*cell = cell_text(v, t->for_people);
 	if (!json_is_number(v) && !json_is_null(v))
 		t->is_number[column] = false;
 	return *cell != NULL;
 }
 
-int table_init(struct table *t, const json_t *items)
+int table_init(struct table *t, const json_t *items, bool for_people)
 {
 	memset(t, 0, sizeof(*t));
+	t->for_people = for_people;
 	t->fields = calloc(COLUMNS_MAX, sizeof(*t->fields));
 	t->is_number = calloc(COLUMNS_MAX, sizeof(*t->is_number));
 	if (t->fields == NULL || t->is_number == NULL)
@@ -162,51 +193,105 @@ static void print_cell(FILE *f, const char *s, int width, bool right, bool last)
 		fprintf(f, "%*s", (right && !cut ? 0 : width - taken) + 2, "");
 }
 
-/* Natural widths, then the widest columns are narrowed until the line fits. */
-static void measure(const struct table *t, int width, int *widths)
+/* How a table is laid out on a line. */
+struct layout {
+	int widths[COLUMNS_MAX]; /* 0: left out */
+	int least[COLUMNS_MAX]; /* what a column may be narrowed to */
+	size_t last, n_left_out;
+};
+
+static bool is_date(const char *s)
 {
-	int total = 0;
+	return s != NULL && strlen(s) >= 10 && strspn(s, "0123456789") == 4 && s[4] == '-' &&
+	       s[7] == '-';
+}
 
+/* Natural and least widths: numbers and times are never cut. */
+static void measure(const struct table *t, struct layout *ret)
+{
 	for (size_t c = 0; c < t->n_columns; c++) {
-		widths[c] = text_width(output_heading(t->fields[c]));
+		bool is_fixed = t->is_number[c];
+		int widest = text_width(output_heading(t->fields[c]));
+
 		for (size_t r = 0; r < t->n_rows; r++) {
-			int w = text_width(tame(t->cells[r * t->n_columns + c]));
+			char *cell = t->cells[r * t->n_columns + c];
+			int w = text_width(tame(cell));
 
-			if (w > widths[c])
-				widths[c] = w;
+			widest = w > widest ? w : widest;
+			is_fixed = is_fixed || is_date(cell);
 		}
-		total += widths[c] + (c > 0 ? 2 : 0);
-	}
-	while (width > 0 && total > width) {
-		size_t widest = 0;
-
-		for (size_t c = 1; c < t->n_columns; c++)
-			if (!t->is_number[c] &&
-			    (t->is_number[widest] || widths[c] > widths[widest]))
-				widest = c;
-		if (t->is_number[widest] || widths[widest] <= 8)
-			break;
-		widths[widest]--;
-		total--;
+		ret->widths[c] = widest;
+		ret->least[c] = is_fixed || widest < LEAST_WIDTH ? widest : LEAST_WIDTH;
 	}
 }
 
-void table_print(const struct table *t, FILE *f, int width, bool color)
+static int line_width(const struct table *t, const struct layout *l, const int *widths)
 {
-	int widths[COLUMNS_MAX];
+	int total = -2;
 
-	measure(t, width, widths);
+	for (size_t c = 0; c < t->n_columns; c++)
+		total += l->widths[c] > 0 ? widths[c] + 2 : 0;
+	return total;
+}
+
+/* Leave out the most dispensable column, of equals the last; at least one stays. */
+static bool leave_out_one(const struct table *t, struct layout *l)
+{
+	size_t which = t->n_columns;
+
+	if (l->n_left_out + 1 >= t->n_columns)
+		return false;
+	for (size_t c = 0; c < t->n_columns; c++)
+		if (l->widths[c] > 0 &&
+		    (which == t->n_columns ||
+		     output_dispensable(t->fields[c]) >= output_dispensable(t->fields[which])))
+			which = c;
+	l->widths[which] = 0;
+	l->n_left_out++;
+	return true;
+}
+
+/* Leave out columns, then narrow the widest, until a line fits. */
+static void fit(const struct table *t, int width, struct layout *l)
+{
+	while (width > 0 && line_width(t, l, l->least) > width && leave_out_one(t, l))
+		;
+	while (width > 0 && line_width(t, l, l->widths) > width) {
+		size_t widest = t->n_columns;
+
+		for (size_t c = 0; c < t->n_columns; c++)
+			if (l->widths[c] > l->least[c] &&
+			    (widest == t->n_columns || l->widths[c] > l->widths[widest]))
+				widest = c;
+		if (widest == t->n_columns)
+			break;
+		l->widths[widest]--;
+	}
+	for (size_t c = 0; c < t->n_columns; c++)
+		if (l->widths[c] > 0)
+			l->last = c;
+}
+
+size_t table_print(const struct table *t, FILE *f, int width, bool color)
+{
+	struct layout l = { .n_left_out = 0 };
+
+	measure(t, &l);
+	fit(t, width, &l);
 	fputs(color ? BOLD : "", f);
 	for (size_t c = 0; c < t->n_columns; c++)
-		print_cell(f, output_heading(t->fields[c]), widths[c], t->is_number[c],
-			   c + 1 == t->n_columns);
+		if (l.widths[c] > 0)
+			print_cell(f, output_heading(t->fields[c]), l.widths[c], t->is_number[c],
+				   c == l.last);
 	fputs(color ? PLAIN "\n" : "\n", f);
 	for (size_t r = 0; r < t->n_rows; r++) {
 		for (size_t c = 0; c < t->n_columns; c++)
-			print_cell(f, tame(t->cells[r * t->n_columns + c]), widths[c],
-				   t->is_number[c], c + 1 == t->n_columns);
+			if (l.widths[c] > 0)
+				print_cell(f, tame(t->cells[r * t->n_columns + c]), l.widths[c],
+					   t->is_number[c], c == l.last);
 		fputc('\n', f);
 	}
+	return l.n_left_out;
 }
 
 void table_print_upright(const struct table *t, FILE *f, bool color)

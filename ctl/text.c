@@ -42,7 +42,7 @@ static void say_tame(char *line)
 	for (char *c = line; *c != '\0'; c++)
 		if (((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f)
 			*c = '?';
-	fprintf(stderr, "tribctl: %s\n", line);
+	fprintf(stderr, "%s%s\n", T("tribctl: ", "tribctl："), line);
 }
 
 void say(const char *fmt, ...)

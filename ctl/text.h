@@ -28,7 +28,7 @@ enum lang text_lang(void);
 /* The sentence in the language chosen. */
 const char *T(const char *en, const char *zh) __attribute__((format_arg(1), format_arg(2)));
 
-/* One line on stderr: "tribctl: ...". */
+/* One line on stderr: "tribctl: ..." or, in Chinese, "tribctl：...". */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same with a hint at the help of `command` ("store enroll", "" for tribctl's own). Returns

@@ -3,12 +3,16 @@ here."""
 
 import contextlib
 import csv
+import fcntl
 import http.server
 import io
 import json
 import os
+import pty
 import shutil
+import struct
 import subprocess
+import termios
 import threading
 import unicodedata
 import unittest
@@ -132,6 +136,8 @@ class Usage(Tribctl):
                 (["store", "enroll", "1", "--region", "1", "--reason", "r", "--cutoff", "24:00"],
                  "--cutoff must be a time such as 04:30, not '24:00'"),
                 (["account", "show"], "give either ACCOUNT or --card-file"),
+                (["account", "show", "6001"], "6001 is not an account id (26 characters). For a "
+                 "card: tribctl account show --card-file -"),
                 (["store", "list"], "no URL for the headquarters: give --hq URL or set TRIB_HQ"),
                 (["--hq", "ftp://x", "store", "list"],
                  "'ftp://x' is no http:// or https:// URL and no profile"),
@@ -165,6 +171,7 @@ class Usage(Tribctl):
                 self.assertIn("tribctl " + command, text)
 
     def test_version_needs_no_service(self):
+        self.assertRegex(self.run_ctl("--version")[0], r"^tribctl \d+\.\d+\.\d+\n$")
         out, _ = self.run_ctl("version", "-o", "json")
         self.assertRegex(json.loads(out)["tribctl"], r"^\d+\.\d+\.\d+$")
 
@@ -238,13 +245,52 @@ class Output(Tribctl):
     def test_table_is_aligned_in_columns_of_a_terminal(self):
         out, _ = self.ask("store", "list")
         lines = out.splitlines()
-        self.assertEqual(lines[0].split(), ["CODE", "REGION", "NAME", "STATE", "BOOKED", "extra"])
+        self.assertEqual(lines[0].split(), ["CODE", "REGION", "NAME", "STATE", "BOOKED", "EXTRA"])
         columns = {width(line[:line.index(word)]) for line, word in
                    zip(lines, ["STATE", "enrolled", "new"])}
         self.assertEqual(len(columns), 1, out)
         self.assertNotIn("\x1b", out)
         zh, _ = self.ask("store", "list", "--lang", "zh")
-        self.assertEqual(zh.split()[:4], ["编号", "区域", "名称", "状态"])
+        self.assertEqual(zh.split()[:4], ["入网码", "区域", "名称", "状态"])
+
+    def test_times_are_short_and_local_in_tables_only(self):
+        self.answers["GET", "/v1/stores"] = (200, [{"at": "2026-01-31T23:30:00.125+01:00"}])
+        out, _ = self.ask("store", "list", TZ="Asia/Shanghai")
+        self.assertEqual(out, "TIME\n2026-02-01 06:30:00\n")
+        self.assertIn("T23:30:00.125+01:00", self.ask("store", "list", "-ojson")[0])
+        self.assertIn("T23:30:00.125+01:00", self.ask("store", "list", "-ocsv")[0])
+
+    def test_narrow_terminal_leaves_out_columns_rather_than_wrap(self):
+        row = {"store": "0101", "state": "online", "last_seen": "2026-01-31T23:30:00Z",
+               "head": "f" * 64, "time_zone": "Asia/Shanghai", "software": "trib/1", "lag": 5}
+        self.answers["GET", "/v1/stores"] = (200, [row])
+        main, side = pty.openpty()
+        self.addCleanup(os.close, main)
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+        done = subprocess.run([TRIBCTL, "--hq", self.hq.url, "store", "list"], stdout=side,
+                              stderr=subprocess.PIPE, text=True, check=True, timeout=60,
+                              env={"NO_COLOR": "1"})
+        os.close(side)
+        lines = os.read(main, 65536).decode().split("\r\n")
+        self.assertIn("LAST SEEN", lines[0])
+        self.assertNotIn("HEAD", lines[0])
+        self.assertLessEqual(max(map(width, lines)), 50)
+        self.assertIn("columns that do not fit here: ", done.stderr)
+
+    def test_an_endpoint_on_every_address_is_warned_of(self):
+        for field, noun in ("hq_endpoint", "regions/1"), ("relay_endpoint", "stores/0101"):
+            for host, warned in ("0.0.0.0", True), ("*", True), ("10.0.0.1", False):
+                self.answers["POST", f"/v1/{noun}/enroll"] = (201, {field: f"tcp://{host}:7402"})
+                args = ["region", "enroll", "1"] if noun[0] == "r" else \
+                    ["store", "enroll", "0101", "--region", "1"]
+                _, err = self.ask(*args, "--reason", "r")
+                self.assertEqual("listens on every address" in err, warned)
+
+    def test_pairing_says_what_the_till_does(self):
+        self.answers["POST", "/v1/lanes/pair"] = (201, {"code": "MAHB", "lane": 2})
+        out, _ = self.run_ctl("--store", self.hq.url, "lane", "pair", "--lane", "2", "-ojson")
+        self.assertEqual(json.loads(out)["command"],
+                         f"""curl -d '{{"code":"MAHB"}}' {self.hq.url}/v1/pair""")
 
     def test_json_is_the_list_as_received(self):
         self.assertEqual(json.loads(self.ask("store", "list", "-o", "json")[0]), STORES)
@@ -256,12 +302,13 @@ class Output(Tribctl):
         self.assertEqual(rows[0]["booked_seq"], "")
 
     def test_object_is_printed_upright_with_its_lists_below(self):
-        self.answers["GET", "/v1/accounts/ABC"] = (200, {
-            "account": "ABC", "balance": {"principal": 100, "bonus": 20},
+        account = "a" * 26
+        self.answers["GET", "/v1/accounts/" + account] = (200, {
+            "account": account, "held_elsewhere": [], "balance": {"principal": 100, "bonus": 20},
             "lots": [{"lot": 1, "principal": 100}, {"lot": 2, "principal": 0}]})
-        out, _ = self.ask("account", "show", "ABC")
+        out, _ = self.ask("account", "show", account)
         self.assertEqual([line.split() for line in out.splitlines()],
-                         [["ACCOUNT", "ABC"], ["PRINCIPAL", "100"], ["BONUS", "20"], [], ["LOTS"],
+                         [["ACCOUNT", account], ["PRINCIPAL", "100"], ["BONUS", "20"], [], ["LOTS"],
                           ["PRINCIPAL", "LOT"], ["100", "1"], ["0", "2"]])
 
     def test_empty_list_is_told_on_stderr(self):
@@ -272,9 +319,14 @@ class Output(Tribctl):
     def test_error_is_told_in_the_language_with_code_and_trace(self):
         self.answers["GET", "/v1/stores/9"] = error(404, "not_found", param="code")
         _, err = self.ask("store", "show", "9", status=FAILED)
-        self.assertEqual(err, "tribctl: Not found. code [not_found, abc]\n")
+        self.assertEqual(err, "tribctl: There is no store 9. [not_found, abc]\n")
         _, err = self.ask("store", "show", "9", "--lang", "zh", status=FAILED)
-        self.assertEqual(err, "tribctl: 没有找到。 code [not_found, abc]\n")
+        self.assertEqual(err, "tribctl：没有门店 9。[not_found, abc]\n")
+        self.answers["GET", "/v1/stores/9"] = error(400, "bad_value", param="code", detail="odd")
+        _, err = self.ask("store", "show", "9", status=FAILED)
+        self.assertEqual(err, "tribctl: Not found: code: odd [bad_value, abc]\n")
+        _, err = self.ask("store", "show", "9", "--lang", "zh", status=FAILED)
+        self.assertEqual(err, "tribctl：没有找到：code：odd [bad_value, abc]\n")
 
     def test_denial_is_4_and_strange_answers_are_1(self):
         self.answers["GET", "/v1/stores/1"] = error(401, "unauthorized")
@@ -310,7 +362,10 @@ class Output(Tribctl):
         bad = {"difference": 1, "differences": [
             {"check": "holding", "cell": "0101", "expected": 5, "found": 4}]}
         self.answers["POST", "/v1/books/check"] = (200, good)
-        self.ask("books", "check")
+        out, _ = self.ask("books", "check")
+        self.assertIn("books proved: 10 entries of 2 stores, 0 differences\n", out)
+        self.assertNotIn("[]", out)
+        self.assertIn("账目核对无误", self.ask("books", "check", "--lang", "zh")[0])
         self.answers["POST", "/v1/books/check"] = (200, bad)
         out, _ = self.ask("books", "check", status=DIFFERENCE)
         self.assertIn("holding", out)
@@ -430,6 +485,8 @@ class Migrate(Tribctl):
 
     def test_strange_directories_are_refused(self):
         self.migrate(self.dir + "/none", status=FAILED)
+        _, err = self.run_ctl("db", "migrate", "--postgres", self.mine, status=FAILED)
+        self.assertEqual(err, "tribctl: no folder 'migrations' here; name it with --dir\n")
         self.write("m/readme", "")
         self.migrate(self.dir + "/m", status=FAILED)
         self.write("m/0002_b.sql", "")
