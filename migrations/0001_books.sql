@@ -221,7 +221,7 @@ CREATE TABLE trib.evidence (
 	incarnation integer NOT NULL,
 	first_seq bigint NOT NULL,
 	region integer NOT NULL,       -- whose relay brought it
-	envelope bytea NOT NULL,       -- as received
+	batch bytea NOT NULL,          -- Batch: its items and signed head as received
 	at timestamptz NOT NULL DEFAULT now()
 );
 

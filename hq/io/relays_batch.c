@@ -101,6 +101,36 @@ static void open_exception(struct hqd *h, const char *kind, const struct hq_stre
 		 3, values, on_exception_written, NULL);
 }
 
+/* The store has signed two histories: keep the one that lost, and take nothing more of it, also after
+ * a restart. */
+static void keep_fork(struct hqd *h, const struct hq_stream *s, const Trib__V1__Batch *m)
+{
+	size_t len = trib__v1__batch__get_packed_size(m);
+	char store[16], incarnation[16], first[24], region[16];
+	uint8_t *bytes = malloc(len);
+	char *hex = malloc(2 * len + 3);
+	const char *values[5] = { store, incarnation, first, region, hex };
+
+	if (bytes == NULL || hex == NULL)
+		abort();
+	trib__v1__batch__pack(m, bytes);
+	memcpy(hex, "\\x", 2);
+	sodium_bin2hex(hex + 2, 2 * len + 1, bytes, len);
+	snprintf(store, sizeof(store), "%d", s->node);
+	snprintf(incarnation, sizeof(incarnation), "%u", s->incarnation);
+	snprintf(first, sizeof(first), "%llu", (unsigned long long)m->first_seq);
+	snprintf(region, sizeof(region), "%d", s->region);
+	db_query(
+		h->db,
+		"WITH f AS (UPDATE trib.incarnation SET is_forked = true WHERE store = $1::int4"
+		" AND incarnation = $2::int4) INSERT INTO trib.evidence (kind, store, incarnation,"
+		" first_seq, region, batch) VALUES ('fork', $1::int4, $2::int4, $3::int8, $4::int4,"
+		" $5::bytea)",
+		5, values, on_exception_written, NULL);
+	free(hex);
+	free(bytes);
+}
+
 static void act(struct hqd *h, struct hq_region *r, struct hq_stream *s, const Trib__V1__Batch *m,
 		const struct sync_judged *j)
 {
@@ -123,6 +153,7 @@ static void act(struct hqd *h, struct hq_region *r, struct hq_stream *s, const T
 		break;
 	case SYNC_FORK:
 		open_exception(h, "fork", s, m);
+		keep_fork(h, s, m);
 		relays_refuse(r, s, "fork", NULL);
 		break;
 	case SYNC_TAMPERED:

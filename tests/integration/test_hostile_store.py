@@ -53,10 +53,16 @@ class HostileStore:
         self.node = who.node
         self.log = wire.Log(UP, who.node, who.incarnation, certificate.payload, self.sign_key,
                             relay.chain_id)
-        down = messages().Position(seq=0, head=wire.seed(wire.DOWN, certificate.payload))
-        relay.hq.send(envelope(present=messages().Present(certificate=certificate, down=down,
-                                                          spooled=self.log.position())))
-        relay.hq.expect("resume", 30, lambda r: r.node == self.node)
+        self.certificate = certificate
+        self.present()
+
+    def present(self):
+        """Open both streams on the relay's link."""
+        down = messages().Position(seq=0, head=wire.seed(wire.DOWN, self.certificate.payload))
+        self.relay.hq.send(envelope(present=messages().Present(certificate=self.certificate,
+                                                               down=down,
+                                                               spooled=self.log.position())))
+        self.relay.hq.expect("resume", 30, lambda r: r.node == self.node)
 
     def lot(self, seq):
         """The lot that the entry of this seq issues."""
@@ -113,14 +119,16 @@ class Hostile(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.chain = Chain(stores=6, regions=1)
+        cls.chain = Chain(stores=7, regions=1)
         cls.chain.__enter__()
         cls.addClassCleanup(cls.chain.__exit__, None, None, None)
         for store in cls.chain.state["stores"]:
             cls.chain.kill(store)
         cls.chain.kill(cls.chain.relay(1))
-        cls.relay = FakeRelay(cls.chain)
-        cls.addClassCleanup(cls.relay.hq.close)
+
+    def setUp(self):
+        self.relay = FakeRelay(self.chain)
+        self.addCleanup(self.relay.hq.close)
 
     def take(self, code):
         """The journal of the store, to be written by us."""
@@ -190,9 +198,32 @@ class Hostile(unittest.TestCase):
         store.open("60050001")
         lot = store.top_up("60050001", 10000)
         sale = store.sale("60050001", 9000, lot)
-        refund = store.refund("60050001", sale, 9000, lot, of_node=1 + store.node % 6)
+        refund = store.refund("60050001", sale, 9000, lot, of_node=1 + store.node % 7)
         store.book(1)
         self.assertEqual(self.quarantined(store), [refund])
+        self.prove()
+
+    def test_fork_is_kept_and_stops_the_stream_also_after_a_restart(self):
+        store = self.take("0107")
+        store.open("60070001")
+        store.book(1)
+        other = self.take("0107")  # the same keys, another first entry
+        other.open("60070002")
+        other.relay.hq.send(envelope(batch=other.log.batch(1)))
+        other.relay.hq.expect("refuse", 30, lambda r: r.code == "fork")
+        rows = wait_until(lambda: self.chain.sql(
+            "SELECT e.first_seq, i.is_forked FROM trib.evidence e JOIN trib.incarnation i"
+            f" USING (store, incarnation) WHERE kind = 'fork' AND store = {store.node}"), 30,
+            "the evidence is kept, which")
+        self.assertEqual(rows, [["1", "t"]])
+        self.chain.kill(self.chain.hq())
+        self.chain.start(self.chain.hq())
+        store.relay = FakeRelay(self.chain)
+        self.addCleanup(store.relay.hq.close)
+        store.present()
+        store.top_up("60070001", 100)
+        store.relay.hq.send(envelope(batch=store.log.batch(2)))
+        store.relay.hq.expect("refuse", 30, lambda r: r.code == "fork")
         self.prove()
 
     def test_second_hq_on_the_same_books_writes_nothing(self):
