@@ -122,7 +122,7 @@ const Trib__V1__RuleSet *agent_rules_at(const struct agent *a, int64_t wall_ms)
 		if (a->rule_sets[i - 1]->effective_ms <= wall_ms)
 			return a->rule_sets[i - 1];
 	}
-	return NULL;
+	return a->n_rule_sets > 0 ? a->rule_sets[0] : NULL;
 }
 
 const char *agent_sync_state(const struct agent *a, uint64_t seq)

@@ -310,7 +310,8 @@ const char *agent_mode(const struct agent *a);
  * normal mode; static. */
 const char *agent_mode_why(const struct agent *a);
 
-/* The set with the highest version that is effective at wall_ms, or NULL. */
+/* The set with the highest version that is effective at wall_ms. Where none is, the clock is slow:
+ * the lowest version known. NULL where there are no sets at all. */
 const Trib__V1__RuleSet *agent_rules_at(const struct agent *a, int64_t wall_ms);
 
 /* "relay_ahead" and so on; static. */

@@ -128,7 +128,8 @@ int MUST_CHECK journal_put_rule_set(struct journal *j, uint64_t version, int64_t
 int MUST_CHECK journal_put_facts(struct journal *j, const Trib__V1__AccountFacts *f, int64_t here,
 				 bool *ret_known);
 
-/* Rule sets by rising version: the newest effective at wall_ms and all later ones. */
+/* Rule sets by rising version: the newest effective at wall_ms, the one before it that is effective
+ * too (for a clock that is set back), and all later ones. */
 void journal_each_rule_set(struct journal *j, int64_t wall_ms,
 			   void (*each)(void *ctx, const void *payload, size_t len), void *ctx);
 

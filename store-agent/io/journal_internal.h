@@ -69,7 +69,8 @@
 		     "VALUES (?1, ?2, ?3)")                                                       \
 	X(RULES_ALL, "SELECT payload FROM rule_set WHERE version >= coalesce("                    \
 		     "(SELECT max(version) FROM rule_set WHERE effective_ms <= ?1), 0) "          \
-		     "ORDER BY version")                                                          \
+		     "OR version = (SELECT version FROM rule_set WHERE effective_ms <= ?1 "       \
+		     "ORDER BY version DESC LIMIT 1 OFFSET 1) ORDER BY version")                  \
 	X(LANE_ALL, "SELECT lane, token_hash FROM lane ORDER BY lane")                            \
 	X(LANE_PUT, "INSERT INTO lane (lane, token_hash, label) VALUES (?1, ?2, ?3) "             \
 		    "ON CONFLICT (lane) DO UPDATE "                                               \

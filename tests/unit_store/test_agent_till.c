@@ -353,6 +353,29 @@ static void unknown_account_types_are_refused(void **state)
 	assert_string_equal(a->param, "account_type");
 }
 
+static void a_slow_clock_sells_by_the_lowest_rules_known(void **state)
+{
+	struct shop *s = *state;
+	struct agent_event ev = { .kind = AGENT_RULES };
+	Trib__V1__RuleSet five = TRIB__V1__RULE_SET__INIT, six = TRIB__V1__RULE_SET__INIT;
+	const Trib__V1__RuleSet *sets[] = { &five, &six };
+
+	five.version = 5;
+	five.effective_ms = s->wall_ms;
+	six.version = 6;
+	six.effective_ms = s->wall_ms + 1000;
+	ev.rules.n = 2;
+	ev.rules.sets = sets;
+	assert_int_equal(shop_step(s, &ev), 0);
+	assert_ptr_equal(agent_rules_at(s->agent, s->wall_ms + 1000), &six);
+	assert_ptr_equal(agent_rules_at(s->agent, s->wall_ms), &five);
+	assert_ptr_equal(agent_rules_at(s->agent, s->wall_ms - 1), &five);
+	assert_ptr_equal(agent_rules_at(s->agent, 0), &five); /* a dead battery */
+	ev.rules.n = 0;
+	assert_int_equal(shop_step(s, &ev), 0);
+	assert_null(agent_rules_at(s->agent, s->wall_ms));
+}
+
 static void pending_requests_are_bounded(void **state)
 {
 	struct shop *s = *state;
@@ -391,6 +414,7 @@ int main(void)
 		T(a_witness_of_another_history_stops_spends),
 		T(witnesses_have_one_spelling),
 		T(unknown_account_types_are_refused),
+		T(a_slow_clock_sells_by_the_lowest_rules_known),
 		T(pending_requests_are_bounded),
 	};
 

@@ -79,6 +79,35 @@ static void enrolment_takes_over_an_empty_journal_only(void **state)
 	assert_int_equal(journal_create(s->dir, "another", 7, err), ERR_DENIED);
 }
 
+static void add_name(void *ctx, const void *payload, size_t len)
+{
+	strncat(ctx, payload, len);
+}
+
+static void the_rules_before_the_effective_ones_are_kept_at_hand(void **state)
+{
+	struct shop *s = *state;
+	static const struct {
+		int64_t wall_ms;
+		const char *names;
+	} rows[] = { { 50, "abcdef" }, { 100, "abcdef" }, { 200, "abcdef" }, { 300, "bcdef" },
+		     { 500, "bcdef" }, { 600, "cef" },    { 900, "def" },    { 950, "ef" } };
+	char names[16];
+
+	assert_int_equal(journal_put_rule_set(s->journal, 1, 100, "a", 1), 0);
+	assert_int_equal(journal_put_rule_set(s->journal, 2, 200, "b", 1), 0);
+	assert_int_equal(journal_put_rule_set(s->journal, 3, 300, "c", 1), 0);
+	assert_int_equal(journal_put_rule_set(s->journal, 4, 900, "d", 1), 0);
+	assert_int_equal(journal_put_rule_set(s->journal, 5, 600, "e", 1), 0);
+	assert_int_equal(journal_put_rule_set(s->journal, 6, 950, "f", 1), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		names[0] = '\0';
+		journal_each_rule_set(s->journal, rows[i].wall_ms, add_name, names);
+		assert_string_equal(names, rows[i].names);
+	}
+	journal_rollback(s->journal);
+}
+
 static void a_damaged_end_is_refused(void **state)
 {
 	struct shop *s = *state;
@@ -273,6 +302,7 @@ int main(void)
 		T(another_certificate_is_refused),
 		T(a_journal_that_is_gone_is_not_made_anew),
 		T(enrolment_takes_over_an_empty_journal_only),
+		T(the_rules_before_the_effective_ones_are_kept_at_hand),
 		T(a_damaged_end_is_refused),
 		T(a_full_disk_refuses_the_turn_and_the_journal_goes_on),
 		T(a_sound_journal_has_no_differences),
