@@ -86,7 +86,7 @@ const char *command_text(struct command_reader *r, struct body_scope *s, const c
 {
 	const char *text = body_text(s, name, need, bounds);
 
-	fingerprint_text(&r->print, text);
+	fingerprint_text(&r->print, s->name, name, text, NULL);
 	return text;
 }
 
@@ -95,7 +95,7 @@ int64_t command_int(struct command_reader *r, struct body_scope *s, const char *
 {
 	int64_t v = body_int(s, name, need, min, max, fallback);
 
-	fingerprint_int(&r->print, v);
+	fingerprint_int(&r->print, s->name, name, v, fallback);
 	return v;
 }
 
@@ -103,7 +103,7 @@ bool command_bool(struct command_reader *r, struct body_scope *s, const char *na
 {
 	bool v = body_bool(s, name, BODY_OPTIONAL, false);
 
-	fingerprint_int(&r->print, v);
+	fingerprint_int(&r->print, s->name, name, v, false);
 	return v;
 }
 

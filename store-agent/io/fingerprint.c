@@ -1,38 +1,84 @@
 #include "fingerprint.h"
 
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-static void update(struct fingerprint *f, const void *p, size_t len)
-{
-	crypto_generichash_update(&f->state, p, len);
-}
-
-void fingerprint_int(struct fingerprint *f, int64_t v)
-{
-	uint8_t bytes[9] = { 'i' };
-
-	for (int i = 0; i < 8; i++)
-		bytes[i + 1] = (uint8_t)((uint64_t)v >> (8 * i));
-	update(f, bytes, sizeof(bytes));
-}
 
 void fingerprint_init(struct fingerprint *f, enum agent_verb verb)
 {
-	crypto_generichash_init(&f->state, NULL, 0, AGENT_FINGERPRINT_BYTES);
-	fingerprint_int(f, verb);
+	f->verb = verb;
+	f->n = 0;
 }
 
-void fingerprint_text(struct fingerprint *f, const char *s)
+static struct fingerprint_field *add(struct fingerprint *f, const char *within, const char *name)
 {
-	if (s == NULL) {
-		update(f, "-", 1);
-		return;
-	}
-	fingerprint_int(f, (int64_t)strlen(s));
-	update(f, s, strlen(s));
+	struct fingerprint_field *field;
+	int len;
+
+	assert(f->n < FINGERPRINT_MAX_FIELDS); /* the verb's own fields: no peer chooses them */
+	field = &f->fields[f->n++];
+	memset(field, 0, sizeof(*field));
+	len = snprintf(field->name, sizeof(field->name), "%s%s%s", within != NULL ? within : "",
+		       within != NULL ? "." : "", name);
+	assert(len > 0 && (size_t)len < sizeof(field->name));
+	(void)len;
+	return field;
+}
+
+void fingerprint_text(struct fingerprint *f, const char *within, const char *name, const char *text,
+		      const char *fallback)
+{
+	if (text != NULL && (fallback == NULL || strcmp(text, fallback) != 0))
+		add(f, within, name)->text = text;
+}
+
+void fingerprint_int(struct fingerprint *f, const char *within, const char *name, int64_t v,
+		     int64_t fallback)
+{
+	if (v != fallback)
+		add(f, within, name)->number = v;
+}
+
+static void update_number(crypto_generichash_state *st, uint64_t v)
+{
+	uint8_t bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(v >> (8 * i));
+	crypto_generichash_update(st, bytes, sizeof(bytes));
+}
+
+static void update_text(crypto_generichash_state *st, const char *s)
+{
+	update_number(st, strlen(s));
+	crypto_generichash_update(st, (const uint8_t *)s, strlen(s));
+}
+
+static int compare(const void *x, const void *y)
+{
+	return strcmp(((const struct fingerprint_field *)x)->name,
+		      ((const struct fingerprint_field *)y)->name);
 }
 
 void fingerprint_final(struct fingerprint *f, uint8_t ret[AGENT_FINGERPRINT_BYTES])
 {
-	crypto_generichash_final(&f->state, ret, AGENT_FINGERPRINT_BYTES);
+	crypto_generichash_state st;
+
+	qsort(f->fields, f->n, sizeof(f->fields[0]), compare);
+	crypto_generichash_init(&st, NULL, 0, AGENT_FINGERPRINT_BYTES);
+	update_number(&st, f->verb);
+	for (size_t i = 0; i < f->n; i++) {
+		const struct fingerprint_field *field = &f->fields[i];
+
+		update_text(&st, field->name);
+		crypto_generichash_update(&st, (const uint8_t *)(field->text != NULL ? "t" : "i"),
+					  1);
+		if (field->text != NULL)
+			update_text(&st, field->text);
+		else
+			update_number(&st, (uint64_t)field->number);
+	}
+	crypto_generichash_final(&st, ret, AGENT_FINGERPRINT_BYTES);
 }

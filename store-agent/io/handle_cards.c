@@ -10,8 +10,8 @@ void handle_cards(struct call *call)
 
 	command_begin(&r, call, AGENT_OPEN_CARD);
 	r.command.card_no = command_text(&r, &r.body.top, "card_no", BODY_REQUIRED, &card_no);
-	r.command.account_type =
-		command_text(&r, &r.body.top, "account_type", BODY_OPTIONAL, &type);
+	r.command.account_type = body_text(&r.body.top, "account_type", BODY_OPTIONAL, &type);
+	fingerprint_text(&r.print, NULL, "account_type", r.command.account_type, "default");
 	command_not_offered(&r, not_offered);
 	command_finish(&r);
 }

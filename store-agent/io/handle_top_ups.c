@@ -18,7 +18,7 @@ void handle_top_ups(struct call *call)
 	t->paid = command_int(&r, top, "paid", BODY_REQUIRED, 1, AMOUNT_MAX, 0);
 	tender = body_word(top, "tender", BODY_REQUIRED, tenders);
 	t->tender = tender >= 0 ? tenders[tender] : NULL;
-	fingerprint_text(&r.print, t->tender);
+	fingerprint_text(&r.print, NULL, "tender", t->tender, NULL);
 	t->payment_ref = command_text(&r, top, "payment_ref", BODY_OPTIONAL, &payment_ref);
 	command_finish(&r);
 }

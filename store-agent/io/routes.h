@@ -35,7 +35,7 @@ struct command_reader {
 /* Read headers, order_no and operator (where the verb has them). */
 void command_begin(struct command_reader *r, struct call *call, enum agent_verb verb);
 
-/* Readers that go into the fingerprint. */
+/* Readers that go into the fingerprint; a field that is not to be in it (a PIN) is read with body_*. */
 const char *command_text(struct command_reader *r, struct body_scope *s, const char *name,
 			 enum body_need need, const struct body_text *bounds);
 int64_t command_int(struct command_reader *r, struct body_scope *s, const char *name,
