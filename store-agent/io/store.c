@@ -1,9 +1,10 @@
 #include "store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "file.h"
@@ -11,6 +12,7 @@
 #include "routes.h"
 #include "service.h"
 
+#define ENDPOINTS_FILE "endpoints.json"
 #define DEFAULT_ZONE "Asia/Shanghai"
 #define SETTINGS_BYTES 2048
 #define MAINTAIN_MS (10 * 60 * 1000)
@@ -268,6 +270,23 @@ static int open_agent(struct store *s, char *err)
 	return 0;
 }
 
+/* Say where the tills are served. It is told already, or a full disk keeps it from being told: the
+ * tills matter more. */
+static void tell_endpoints(struct store *s, const char *text)
+{
+	char kept[512], path[4200];
+	size_t len;
+
+	if (file_read(s->data_dir, ENDPOINTS_FILE, kept, sizeof(kept), &len) == 0 &&
+	    len == strlen(text) && memcmp(kept, text, len) == 0)
+		return;
+	if (file_write(s->data_dir, ENDPOINTS_FILE, text, strlen(text), 0644) == 0)
+		return;
+	log_event(LOG_LEVEL_WARNING, "endpoints_not_written", "errno=%d", errno);
+	snprintf(path, sizeof(path), "%s/%s", s->data_dir, ENDPOINTS_FILE);
+	(void)unlink(path); /* what it says is wrong now */
+}
+
 static int open_http(struct store *s, const struct store_options *options, char *err)
 {
 	const struct http_handler handler = { .on_request = routes_on_request, .ctx = s };
@@ -286,10 +305,8 @@ static int open_http(struct store *s, const struct store_options *options, char 
 		 strchr(options->listen_host, ':') != NULL ? "[" : "", options->listen_host,
 		 strchr(options->listen_host, ':') != NULL ? "]" : "",
 		 (unsigned)http_server_port(s->http));
-	r = file_write(s->data_dir, "endpoints.json", text, strlen(text), 0644);
-	if (r < 0)
-		snprintf(err, STORE_ERROR_BYTES, "cannot write %.400s/endpoints.json", s->data_dir);
-	return r;
+	tell_endpoints(s, text);
+	return 0;
 }
 
 int store_open(struct store *s, struct ev_loop *loop, const struct store_options *options,

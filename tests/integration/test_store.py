@@ -6,6 +6,7 @@ The store is enrolled by a test helper and has no relay to reach: it works offli
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -469,6 +470,22 @@ class Process(unittest.TestCase):
         _, _, answer = self.shop.till("GET", f"/v1/accounts/{account}")
         self.assertEqual(answer["balance"]["principal"], 1000)
         self.shop.verified()
+
+    def test_it_starts_where_its_endpoints_cannot_be_written(self):
+        account = self.shop.fill("1", 1000)
+        self.shop.stop(signal.SIGKILL)
+        log = os.path.join(self.shop.dir, "log")
+        mark = os.path.getsize(log)
+        os.makedirs(os.path.join(self.shop.data, ".endpoints.json.new", "in-the-way"))
+        with open(log, "ab") as f:
+            self.shop.process = subprocess.Popen([STORE, "--config", self.shop.config], stdout=f,
+                                                 stdin=subprocess.DEVNULL, stderr=f)
+        started = wait_until(lambda: re.search(r"started .*port=([0-9]+)", self.shop.log()[mark:]),
+                             20, "the store's start")
+        self.assertIn("endpoints_not_written", self.shop.log()[mark:])
+        self.assertFalse(os.path.exists(os.path.join(self.shop.data, "endpoints.json")))
+        self.shop.url = f"http://127.0.0.1:{started.group(1)}"
+        self.assertEqual(self.shop.till("GET", f"/v1/accounts/{account}")[0], 200)
 
     def test_a_journal_that_is_gone_is_told_and_not_made_anew(self):
         self.shop.fill("1", 1000)
