@@ -7,6 +7,16 @@
 # it is set up for the first time. Says on stderr what it does, and nothing when all is up to date.
 set -u
 
+case ${1:-} in
+-h | --help)
+	sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+	exit 0
+	;;
+-*)
+	printf 'build: no option %s; see deploy/build.sh --help\n' "$1" >&2
+	exit 2
+	;;
+esac
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 dir=${1:-build}
 shift $(($# > 0 ? 1 : 0))

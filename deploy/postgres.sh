@@ -171,6 +171,10 @@ start()
 	fi
 }
 
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+	sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+	exit 0
+fi
 (($# >= 2)) && [[ -n $2 ]] || usage
 command=$1
 dir=$(realpath -m -- "$2") || exit 1
@@ -186,6 +190,7 @@ socket=$pg/.s.PGSQL.5432
 	die "the path $dir is too long by $((${#socket} - 107)) bytes for a Unix socket in it"
 
 if [[ $command == conninfo ]]; then
+	[[ -e $data ]] || die "there is no cluster in $pg"
 	printf 'host=%s port=5432 user=tributary dbname=tributary\n' "$pg"
 	exit 0
 fi

@@ -83,9 +83,36 @@ def make_parser():
                      help=tr("default: the first", "默认第一家"))
     replay = verb("replay", "Do the operations of a CSV file at the tills.",
                   "在收银端重放 CSV 文件中的业务。")
-    replay.add_argument("--input", required=True, metavar="FILE")
-    for option in ("rows", "connections", "patience", "rate", "accounts"):
-        replay.add_argument(f"--{option}", metavar="FILE" if option == "accounts" else "N")
+    replay.formatter_class = argparse.RawDescriptionHelpFormatter
+    replay.description = tr(
+        """Do the operations of a CSV file at the tills.
+
+Columns: order_no,store,card_no,at,kind,amount,of_order
+  at        a date, or a time such as 2026-01-31T12:00:00+08:00; rows go in its order
+  kind      topup, spend or refund
+  amount    in fen, a whole number above 0
+  of_order  of a refund: the sale's order_no; else empty""",
+        """在收银端重放 CSV 文件中的业务。
+
+各列：order_no,store,card_no,at,kind,amount,of_order
+  at        日期或时间，如 2026-01-31T12:00:00+08:00；按其先后执行
+  kind      topup（充值）、spend（消费）或 refund（退款）
+  amount    金额，单位为分，大于 0 的整数
+  of_order  退款所对应的消费订单号；其他业务留空""")
+    for option, metavar, english, chinese in (
+            ("input", "FILE", "the CSV file, plain or gzip; - is stdin",
+             "CSV 文件，可为 gzip；- 为标准输入"),
+            ("rows", "N", "only the first N rows", "只执行前 N 行"),
+            ("connections", "N", "calls in flight over all stores, 1 to 1024; default 32",
+             "全部门店同时进行的调用数，1 到 1024，默认 32"),
+            ("patience", "SECONDS", "how long a call without an answer is repeated; default 60",
+             "无应答时重试的秒数，默认 60"),
+            ("rate", "N", "start at most N operations a second; default: as fast as may be",
+             "每秒最多开始 N 笔业务，默认不限"),
+            ("accounts", "FILE", "write each card's balance, as the tills were last told, as CSV",
+             "将收银端最后得知的各卡余额写入该 CSV 文件")):
+        replay.add_argument(f"--{option}", metavar=metavar, required=option == "input",
+                            help=tr(english, chinese))
     return parser
 
 
@@ -115,12 +142,19 @@ def show_status(chain, as_json):
     return 0 if all(row["state"] == "running" for row in rows) else 1
 
 
+def check_up(chain):
+    """ChainError where nothing of the chain runs."""
+    if chain.state is None or not chain.is_running():
+        raise ChainError(tr(f"no chain is up in {chain.dir}", f"{chain.dir} 中没有运行的连锁环境"))
+
+
 def replay_command(chain, args):
     """The command line of trib-replay for our arguments."""
     if not os.path.exists(args.input) and args.input != "-":
         raise ChainError(tr(f"there is no file {args.input}", f"找不到文件 {args.input}"))
-    if chain.state is None or not chain.is_running():
-        raise ChainError(tr(f"no chain is up in {chain.dir}", f"{chain.dir} 中没有运行的连锁环境"))
+    if os.path.isdir(args.input):
+        raise ChainError(tr(f"{args.input} is a folder", f"{args.input} 是目录"))
+    check_up(chain)
     program = chain.program("trib-replay")
     if not os.path.exists(program):
         build()
@@ -133,6 +167,7 @@ def replay_command(chain, args):
 
 def print_env(chain, code):
     """Lines for `. <(deploy/chain env)`."""
+    check_up(chain)
     store = chain.store(code or chain.stores()[0]["store"])
     hq = chain.hq()
     for name, value in (("STORE", store["url"]), ("TOKEN", store["token"]),
@@ -190,7 +225,7 @@ def main():
     try:
         sys.exit(run(args))
     except ChainError as error:
-        print(f"chain: {error}", file=sys.stderr)
+        print(tr(f"chain: {error}", f"chain：{error}"), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(tr("chain: interrupted", "chain：已中断"), file=sys.stderr)

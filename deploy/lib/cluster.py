@@ -233,6 +233,8 @@ class Chain:
             self.down()
 
     def _make_dir(self):
+        if os.path.exists(self.dir) and not os.path.isdir(self.dir):
+            raise ChainError(tr(f"{self.dir} is not a folder", f"{self.dir} 不是目录"))
         if os.path.isdir(self.dir):
             info = os.stat(self.dir)
             if info.st_uid != os.geteuid():
@@ -276,7 +278,7 @@ class Chain:
         for region in range(1, regions + 1):
             self._create_relay(region)
         codes = store_codes(stores, regions)
-        say(f"chain: enrolling {len(codes)} stores", f"chain：登记 {len(codes)} 家门店")
+        say(f"chain: enrolling {len(codes)} stores", f"chain：{len(codes)} 家门店入网")
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             try:
                 self.state["stores"] = list(pool.map(lambda c: self._create_store(*c), codes))
@@ -407,7 +409,7 @@ class Chain:
         self.state["hq"] = hq
 
     def _create_relay(self, region):
-        say(f"chain: enrolling region {region}", f"chain：登记区域 {region}")
+        say(f"chain: enrolling region {region}", f"chain：区域 {region} 入网")
         hq = self.state["hq"]
         relay = self._new_node(f"relay-{region}", "trib-relay", "relay")
         relay["region"] = region
@@ -476,7 +478,7 @@ class Chain:
             return not waiting
 
         if not wait_until(all_online, ONLINE_SECONDS, every=0.05):
-            names = ", ".join(s["store"] for s in waiting)
+            names = tr(", ", "、").join(s["store"] for s in waiting)
             log = self.log(waiting[0]["name"])
             raise ChainError(tr(f"not online after {ONLINE_SECONDS} s: {names}\n{tail(log)}",
                                 f"{ONLINE_SECONDS} 秒后仍未上线：{names}\n{tail(log)}"))

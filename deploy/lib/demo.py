@@ -27,7 +27,7 @@ def make_parser():
     """The command line."""
     parser = argparse.ArgumentParser(prog="deploy/demo", description=tr(
         "Start a whole chain, work at its tills, prove the books, end everything.",
-        "启动一整套连锁环境，在收银端办理业务，核对账目，然后全部结束。"))
+        "启动一整套连锁环境，在收银端办理业务，核对账目，最后结束全部进程。"))
     parser.add_argument("--seed", type=number(0, 999999), default=1, metavar="S",
                         help=tr("the same seed gives the same operations; default 1",
                                 "种子相同则业务相同，默认 1"))
@@ -54,14 +54,19 @@ def run_tills(chain, workload, args):
         f.writelines(workload.rows(rate * args.seconds))
     argv = [chain.program("trib-replay"), "--dir", chain.dir, "--input", rows, "--rate", str(rate),
             "--accounts", accounts]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False,
-                          stderr=subprocess.DEVNULL if args.headless else None)
-    if done.returncode != 0:
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL if args.headless else None) as replay:
+        try:
+            summary, _ = replay.communicate()
+        except BaseException:
+            replay.terminate()  # it ends its progress bar's line
+            raise
+    if replay.returncode != 0:
         raise ChainError(tr("not every operation was answered", "有业务未得到应答"))
     with open(accounts, encoding="ascii") as f:
         told = {row["card_no"]: tuple(int(row[unit]) for unit in ("principal", "bonus", "points"))
                 for row in csv.DictReader(f)}
-    return json.loads(done.stdout), told
+    return json.loads(summary), told
 
 
 def books_balance(chain):
@@ -126,11 +131,11 @@ def tell(result, proven, stores):
              f"另有 {r['refused']:,} 笔因超额被拒绝。"))
     if proven:
         print(tr(f"books proved: {r['entries']:,} entries of {stores} stores, 0 differences",
-                 f"账目相符：{stores} 家门店 {r['entries']:,} 条流水，差异为 0"))
+                 f"账目核对无误：{stores} 家门店 {r['entries']:,} 条流水，差异为 0"))
     else:
         print(tr(f"BOOKS NOT PROVED: {r['entries']:,} entries of {stores} stores; they differ by "
                  f"{r['difference']:,} from what the tills were told",
-                 f"账目不符：{stores} 家门店 {r['entries']:,} 条流水，"
+                 f"账目存在差异：{stores} 家门店 {r['entries']:,} 条流水，"
                  f"与收银端所告知相差 {r['difference']:,}"))
 
 
@@ -147,7 +152,7 @@ def run(args):
         # A second ^C must not leave anything behind.
         for number_ in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number_, signal.SIG_IGN)
-        say("demo: ending everything", "demo：全部结束")
+        say("demo: ending everything", "demo：正在结束全部进程")
         chain.end()
         shutil.rmtree(directory, ignore_errors=True)
     tell(result, proven, args.stores)
@@ -165,7 +170,7 @@ def main():
     try:
         sys.exit(run(args))
     except ChainError as error:
-        print(f"demo: {error}", file=sys.stderr)
+        print(tr(f"demo: {error}", f"demo：{error}"), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(tr("demo: interrupted", "demo：已中断"), file=sys.stderr)

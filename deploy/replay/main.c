@@ -33,11 +33,17 @@ static void usage(FILE *to)
 	      "Do the operations of FILE (CSV, plain or gzip; - is standard input) at the tills of\n"
 	      "the chain in DIR. A card's operations keep their order; cards go side by side.\n"
 	      "\n"
+	      "Columns: " ROW_COLUMNS "\n"
+	      "  at        a date, or a time such as 2026-01-31T12:00:00+08:00\n"
+	      "  kind      topup, spend or refund\n"
+	      "  amount    in fen, a whole number above 0\n"
+	      "  of_order  of a refund: the sale's order_no; else empty\n"
+	      "\n"
 	      "  --rows N           only the first N rows\n"
-	      "  --connections N    calls in flight over all stores (default 32)\n"
+	      "  --connections N    calls in flight over all stores, 1 to 1024 (default 32)\n"
 	      "  --patience SECONDS how long a call without an answer is repeated (default 60)\n"
 	      "  --rate PER-SECOND  start no more operations a second\n"
-	      "  --accounts FILE    write each card's balance as the tills were last told\n"
+	      "  --accounts FILE    write each card's balance as the tills were last told, as CSV\n"
 	      "\n"
 	      "A JSON summary goes to standard output. The status is 1 when an operation got no\n"
 	      "answer; refusals are answers.\n",
@@ -107,21 +113,24 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 		.n_rows = UINT32_MAX - 1,
 		.run = { .n_connections = 32, .patience_s = 60 },
 	};
-	int opt;
+	int opt, which = 0;
 
-	while ((opt = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "h", known, &which)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);
 			exit(EXIT_SUCCESS);
 		}
 		if (parse_option(&o, opt) < 0) {
 			if (opt != '?')
-				fprintf(stderr, "trib-replay: bad value %s\n", optarg);
+				fprintf(stderr, "trib-replay: --%s: bad value %s\n",
+					known[which].name, optarg);
 			return -1;
 		}
 	}
-	if (optind != argc || o.dir == NULL || o.input == NULL)
+	if (optind != argc || o.dir == NULL || o.input == NULL) {
+		fputs("trib-replay: expected --dir DIR and --input FILE\n", stderr);
 		return -1;
+	}
 	*ret_options = o;
 	return 0;
 }
@@ -186,7 +195,7 @@ int main(int argc, char **argv)
 	int status = EXIT_FAILURE;
 
 	if (parse_options(argc, argv, &o) < 0) {
-		usage(stderr);
+		fputs("Try 'trib-replay --help'.\n", stderr);
 		return EXIT_USAGE;
 	}
 	if (loop == NULL)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -119,7 +120,7 @@ static const char *split(char *line, const char *ret_fields[FIELDS])
 		ret_fields[n] = strsep(&rest, ",");
 	}
 	if (n < FIELDS - 1)
-		return "too few fields";
+		return "too few fields; needed are " ROW_COLUMNS;
 	if (n == FIELDS - 1)
 		ret_fields[n] = "";
 	return NULL;
@@ -285,9 +286,15 @@ int rows_load(struct rows *r, const char *path, uint32_t limit, const struct sho
 {
 	gzFile file = strcmp(path, "-") == 0 ? gzdopen(dup(STDIN_FILENO), "rb") :
 					       gzopen(path, "rbe");
+	struct stat st;
 	int status;
 
 	*r = (struct rows){ 0 };
+	if (file != NULL && strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		fprintf(stderr, "trib-replay: %s is a folder\n", path);
+		gzclose(file);
+		return -1;
+	}
 	if (file == NULL) {
 		fprintf(stderr, "trib-replay: cannot open %s\n", path);
 		return -1;

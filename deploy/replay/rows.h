@@ -11,6 +11,7 @@
 
 #include "shops.h"
 
+#define ROW_COLUMNS "order_no,store,card_no,at,kind,amount,of_order"
 #define ROW_NONE UINT32_MAX
 #define ORDER_NO_MAX 48
 #define CARD_NO_MAX 64

@@ -65,6 +65,25 @@ class Usage(unittest.TestCase):
         self.assertIn("is not empty", errors)
         self.assertEqual(os.listdir(self.dir), ["letter"])
 
+    def test_a_file_for_a_folder_is_an_error(self):
+        path = os.path.join(self.dir, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        for verb, words in (("up", "is not a folder"), ("status", "there is no chain in")):
+            status, _, errors = chain(verb, "--dir", path)
+            self.assertEqual(status, 1)
+            self.assertIn(words, errors)
+            self.assertNotIn("Traceback", errors)
+
+    def test_scripts_have_help(self):
+        for script in ("deploy/build.sh", "deploy/postgres.sh", "tests/run"):
+            done = subprocess.run([os.path.join(TOP, script), "--help"], capture_output=True,
+                                  text=True, check=True, timeout=60)
+            self.assertIn(script, done.stdout)
+        done = subprocess.run([os.path.join(TOP, "deploy/postgres.sh"), "conninfo", self.dir],
+                              capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+
     def test_up_refuses_more_regions_than_stores(self):
         status, _, errors = chain("up", "--dir", self.dir, "--stores", "2", "--regions", "3")
         self.assertEqual(status, 1)
@@ -141,6 +160,9 @@ class Life(unittest.TestCase):
         self.run_chain("down")
         self.assertEqual(processes_of(self.dir), [])
         self.assertEqual({row["state"] for row in self.status().values()}, {"ended"})
+        status, output, errors = chain("env", "--dir", self.dir)
+        self.assertEqual((status, output), (1, ""))
+        self.assertIn("no chain is up in", errors)
 
         self.run_chain("up")
         with open(os.path.join(self.dir, "chain.json"), encoding="utf-8") as f:

@@ -219,8 +219,18 @@ class Client(unittest.TestCase):
             self.assertEqual(summary["unanswered"], 2)
             self.assertEqual(shops.balances["C2"], 0)
 
+    def test_bad_values_and_folders_are_named(self):
+        with Shops() as shops:
+            status, _, errors = shops.replay(self.rows, "--rate", "x")
+            self.assertEqual(status, 2)
+            self.assertIn("--rate: bad value x", errors)
+            done = subprocess.run([program("trib-replay"), "--dir", shops.dir, "--input",
+                                   shops.dir], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is a folder", done.stderr)
+
     def test_bad_rows_are_named_by_line(self):
-        bad = {"O1,0101,C1,1997-01-01,topup": "too few fields",
+        bad = {"O1,0101,C1,1997-01-01,topup": "too few fields; needed are order_no,store,card_no",
                "O1,0999,C1,1997-01-01,topup,1,": "no such store",
                "O1,0101,C1,yesterday,topup,1,": "not a date",
                "O1,0101,C1,1997-01-01,gift,1,": "kind",
