@@ -120,7 +120,7 @@ static struct text text_of(enum code c)
 		return (struct text){ UNAVAILABLE, "本店已被总部停止交易。",
 				      "Headquarters has stopped this store from trading.", false };
 	case CODE_NOT_ENROLLED:
-		return (struct text){ UNAVAILABLE, "本店尚未注册。",
+		return (struct text){ UNAVAILABLE, "本店尚未入网。",
 				      "This store is not enrolled yet.", false };
 	}
 	return (struct text){ API, "系统内部错误。", "Something went wrong on our side.", false };
