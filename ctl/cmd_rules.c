@@ -65,6 +65,17 @@ static int check_text(const char *path, const char *text, size_t len, json_t **r
 	return r;
 }
 
+/* What a set does not give may be meant so, or forgotten. */
+static void warn_of_nothing(const char *path, const json_t *counts)
+{
+	if (counts == NULL)
+		return;
+	if (json_integer_value(json_object_get(counts, "points")) == 0)
+		say(T("%s: gives no points", "%s：不赠送积分"), path);
+	if (json_integer_value(json_object_get(counts, "top_ups")) == 0)
+		say(T("%s: no gifts for top-ups", "%s：充值不赠送"), path);
+}
+
 int rules_check(struct ctl *ctl, const struct args *args)
 {
 	const char *path = args->positions[0];
@@ -78,6 +89,7 @@ int rules_check(struct ctl *ctl, const struct args *args)
 	r = check_text(path, text, len, &counts);
 	if (r == EXIT_OK)
 		r = output_print(ctl, counts);
+	warn_of_nothing(path, counts);
 	json_decref(counts);
 	free(text);
 	return r;
@@ -94,6 +106,7 @@ int rules_publish(struct ctl *ctl, const struct args *args)
 	if (text == NULL)
 		return EXIT_FAILED;
 	r = check_text(path, text, len, &counts);
+	warn_of_nothing(path, counts);
 	if (r == EXIT_OK) {
 		rules = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 		r = client_ask(ctl, TARGET_HQ, "POST", "/v1/rules",

@@ -292,6 +292,17 @@ static void set_source(struct compile *c)
 	free(source);
 }
 
+/* What a set must say, though all of it has defaults: a set that lacks it is a slip of the pen. */
+static const char *what_lacks(const Trib__V1__RuleSet *set)
+{
+	if (set->name == NULL)
+		return "name: is required";
+	for (size_t i = 0; i < set->n_account_types; i++)
+		if (strcmp(set->account_types[i]->name, "default") == 0)
+			return NULL;
+	return "account_types: the type \"default\" is required";
+}
+
 /* Compile the body in c, which is finished afterwards in any case. */
 static int compile(struct compile *c, uint64_t version, int64_t effective_ms, struct arena *a,
 		   Trib__V1__RuleSet **ret, char *err)
@@ -318,6 +329,8 @@ static int compile(struct compile *c, uint64_t version, int64_t effective_ms, st
 
 		snprintf(err, RULES_ERROR_BYTES, "%s%s%s", c->body.param, colon, c->body.detail);
 	} else if (rules_validate(c->set, &why) != 0) {
+		snprintf(err, RULES_ERROR_BYTES, "%s", why);
+	} else if ((why = what_lacks(c->set)) != NULL) {
 		snprintf(err, RULES_ERROR_BYTES, "%s", why);
 	} else {
 		*ret = c->set;

@@ -7,8 +7,8 @@
  *    "account_types": [{"name": "default", "consumption": "pro_rata", "clawback": "debt",
  *                       "offline_keep": 100000, "offline_keep_away": 0, "idle_days": 30}]}
  *
- * Amounts are fen. All but id, points, per, steps, paid and an account type's name may be absent;
- * so may the lists. Errors name their place: "top_ups[1].steps[0].paid: must be ...". */
+ * Amounts are fen. All but the names, id, points, per, steps, paid and the account type "default" may
+ * be absent; so may the other lists. Errors name their place: "top_ups[1].steps[0].paid: must be ...". */
 #ifndef TRIB_IO_RULES_JSON_H
 #define TRIB_IO_RULES_JSON_H
 

@@ -200,6 +200,15 @@ class Rules(Tribctl):
         self.assertEqual(json.loads(out), {"file": EXAMPLE, "name": "summer", "points": 1,
                                            "top_ups": 2, "account_types": 2})
 
+    def test_what_is_not_given_is_warned_of(self):
+        path = self.write("none.json", '{"name":"a","account_types":[{"name":"default"}]}')
+        _, err = self.run_ctl("rules", "check", path)
+        self.assertEqual(err, f"tribctl: {path}: gives no points\n"
+                              f"tribctl: {path}: no gifts for top-ups\n")
+        _, err = self.run_ctl("rules", "check", "-", status=FAILED, stdin="{}")
+        self.assertEqual(err, "tribctl: -: name: is required\n")
+        self.assertEqual(self.run_ctl("rules", "check", EXAMPLE)[1], "")
+
     def test_bad_file_names_the_place(self):
         path = self.write("bad.json", '{"top_ups":[{"id":"a","stpes":[]}]}')
         out, err = self.run_ctl("rules", "check", path, status=FAILED)

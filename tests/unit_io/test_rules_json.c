@@ -126,15 +126,22 @@ static void built_in_base_set_is_the_deployed_file(void **state)
 	free(text);
 }
 
-static void empty_object_is_a_rule_set(void **state)
+static void name_and_default_account_type_are_required(void **state)
 {
 	char err[RULES_ERROR_BYTES];
 	Trib__V1__RuleSet *set;
 	struct arena a;
 
 	(void)state;
-	assert_int_equal(compile("{}", &a, 0, &set, err), 0);
-	assert_int_equal(set->n_points + set->n_top_ups + set->n_account_types, 0);
+	expect_error("{}", "name: is required");
+	expect_error("{\"account_types\":[{\"name\":\"default\"}]}", "name: is required");
+	expect_error("{\"name\":\"a\"}", "account_types: the type \"default\" is required");
+	expect_error("{\"name\":\"a\",\"account_types\":[{\"name\":\"vip\"}]}",
+		     "account_types: the type \"default\" is required");
+	assert_int_equal(compile("{\"name\":\"a\",\"account_types\":[{\"name\":\"default\"}]}", &a,
+				 0, &set, err),
+			 0);
+	assert_int_equal(set->n_points + set->n_top_ups, 0);
 }
 
 static void multiplier_is_a_ratio_in_two_forms(void **state)
@@ -151,7 +158,8 @@ static void multiplier_is_a_ratio_in_two_forms(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(text, sizeof(text),
-			 "{\"points\":[{\"id\":\"p\",\"points\":1,\"per\":100,\"multiplier\":%s}]}",
+			 "{\"name\":\"m\",\"account_types\":[{\"name\":\"default\"}],"
+			 "\"points\":[{\"id\":\"p\",\"points\":1,\"per\":100,\"multiplier\":%s}]}",
 			 forms[i]);
 		assert_int_equal(compile(text, &a, 0, &set, err), 0);
 		assert_int_equal(set->points[0]->multiplier_num, 3);
@@ -159,7 +167,8 @@ static void multiplier_is_a_ratio_in_two_forms(void **state)
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(text, sizeof(text),
-			 "{\"points\":[{\"id\":\"p\",\"points\":1,\"per\":100,\"multiplier\":%s}]}",
+			 "{\"name\":\"m\",\"account_types\":[{\"name\":\"default\"}],"
+			 "\"points\":[{\"id\":\"p\",\"points\":1,\"per\":100,\"multiplier\":%s}]}",
 			 bad[i]);
 		expect_error(text, "points[0].multiplier: must be a ratio such as \"3/2\" or "
 				   "{\"num\":3,\"den\":2}");
@@ -223,7 +232,7 @@ int main(void)
 		cmocka_unit_test(example_has_the_values_that_it_shows),
 		cmocka_unit_test(compiled_set_survives_the_way_through_json),
 		cmocka_unit_test(built_in_base_set_is_the_deployed_file),
-		cmocka_unit_test(empty_object_is_a_rule_set),
+		cmocka_unit_test(name_and_default_account_type_are_required),
 		cmocka_unit_test(multiplier_is_a_ratio_in_two_forms),
 		cmocka_unit_test(errors_name_their_place),
 		cmocka_unit_test(full_arena_is_an_error),
