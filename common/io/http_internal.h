@@ -9,6 +9,7 @@
 
 #define REPLY_HEADERS_BYTES 1024
 #define PEER_BYTES 64
+#define HTTP_PATH_BYTES 2048 /* four encoded segments fit */
 
 enum http_state {
 	HTTP_READING, /* between requests, or in a header */
@@ -29,7 +30,8 @@ struct http_request {
 	bool answered; /* a response was made: what follows is libmicrohttpd's */
 	int fd;
 	ev_tstamp limit; /* cut the connection then, except while pending */
-	const char *method, *path; /* libmicrohttpd's, until completed */
+	const char *method; /* libmicrohttpd's, until completed */
+	char path[HTTP_PATH_BYTES]; /* as sent, still encoded; "" where it is longer */
 	char *body; /* owned; body_len bytes and a NUL, or NULL */
 	size_t body_len, body_cap;
 	void *data; /* the daemon's */

@@ -122,6 +122,40 @@ const char *http_query_unknown(const struct http_request *req, const char *const
 	return u.unknown;
 }
 
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decode one segment of len bytes. False: malformed, a NUL, or too long. */
+static bool decode_segment(const char *s, size_t len, char ret[HTTP_SEGMENT_BYTES])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = s[i];
+
+		if (c == '%') {
+			int high = len - i > 2 ? hex_value(s[i + 1]) : -1;
+			int low = len - i > 2 ? hex_value(s[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return false;
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (c == '\0' || n == HTTP_SEGMENT_BYTES - 1)
+			return false;
+		ret[n++] = c;
+	}
+	ret[n] = '\0';
+	return true;
+}
+
 bool http_path_match(const char *path, const char *pattern, struct http_match *ret)
 {
 	size_t n = 0;
@@ -135,11 +169,9 @@ bool http_path_match(const char *path, const char *pattern, struct http_match *r
 			continue;
 		}
 		len = strcspn(path, "/");
-		if (len == 0 || len >= HTTP_SEGMENT_BYTES)
-			return false;
 		assert(n < HTTP_MATCH_MAX);
-		memcpy(ret->arg[n], path, len);
-		ret->arg[n++][len] = '\0';
+		if (len == 0 || !decode_segment(path, len, ret->arg[n++]))
+			return false;
 		path += len;
 		pattern += strcspn(pattern, "}") + 1;
 	}

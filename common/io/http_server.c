@@ -49,7 +49,8 @@ static void request_reset(struct http_request *req)
 	}
 	req->body_len = 0;
 	req->gone = req->too_large = req->answered = false;
-	req->method = req->path = NULL;
+	req->method = NULL;
+	req->path[0] = '\0';
 	req->data = NULL;
 	req->reply_headers_len = 0;
 	req->trace_id[0] = '\0';
@@ -165,12 +166,11 @@ static bool length_is_too_large(const struct http_request *req)
 	return length != NULL && strtoull(length, NULL, 10) > req->server->options.body_max_bytes;
 }
 
-static enum MHD_Result on_header(struct http_request *req, const char *method, const char *path)
+static enum MHD_Result on_header(struct http_request *req, const char *method)
 {
 	const char *refused;
 
 	req->method = method;
-	req->path = path;
 	request_move(req, HTTP_BODY);
 	refused = http_refused_header(req);
 	if (refused != NULL)
@@ -203,6 +203,24 @@ static enum MHD_Result on_whole(struct http_request *req)
 	return MHD_YES;
 }
 
+/* The request's target before libmicrohttpd decodes it. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct http_request *req = info != NULL ? info->socket_context : NULL;
+	size_t len = strcspn(target, "?");
+
+	(void)cls;
+	if (req == NULL)
+		return NULL;
+	if (len >= sizeof(req->path))
+		len = 0;
+	memcpy(req->path, target, len);
+	req->path[len] = '\0';
+	return NULL; /* on_access finds the request by itself */
+}
+
 static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
 				 const char *method, const char *version, const char *upload,
 				 size_t *upload_size, void **con_cls)
@@ -210,6 +228,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 	struct http_request *req = *con_cls;
 
 	(void)cls;
+	(void)url; /* decoded: a segment's own '/' would part it */
 	(void)version;
 	if (req == NULL) {
 		const union MHD_ConnectionInfo *info =
@@ -219,7 +238,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 		if (req == NULL)
 			return MHD_NO;
 		*con_cls = req;
-		return on_header(req, method, url);
+		return on_header(req, method);
 	}
 	if (req->state != HTTP_BODY) /* resumed, but without an answer */
 		return req->answered ? MHD_YES : MHD_NO;
@@ -396,7 +415,8 @@ static int start_listening(struct http_server *s, char *err)
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES,
 				  MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTEN_BACKLOG_SIZE,
 				  1024U, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+				  MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_END);
 	freeaddrinfo(address);
 	if (s->mhd != NULL)
 		return 0;

@@ -70,7 +70,7 @@ unsigned http_server_pending(const struct http_server *s);
 
 /* Reading a request; everything is borrowed until it is answered. */
 const char *http_method(const struct http_request *req); /* "GET" */
-const char *http_path(const struct http_request *req); /* decoded, without the query */
+const char *http_path(const struct http_request *req); /* as sent, without the query */
 const char *http_query(const struct http_request *req, const char *name); /* decoded or NULL */
 const char *http_header(const struct http_request *req, const char *name); /* or NULL */
 const char *http_bearer(const struct http_request *req); /* token of Authorization, or NULL */
@@ -92,8 +92,9 @@ struct http_match {
 };
 
 /* Match a path with a pattern whose "{}" segments each take one whole, not empty segment:
- * "/v1/orders/{}/cancel". Fills ret->arg in order. False where it differs or a segment is longer
- * than HTTP_SEGMENT_BYTES - 1. */
+ * "/v1/orders/{}/cancel". The path is as sent: segments end at its '/', and are decoded afterwards
+ * ("a%2Fb" is one segment, "a/b" as an argument). Fills ret->arg in order. False where it differs,
+ * a segment has a malformed escape or a NUL, or is decoded longer than HTTP_SEGMENT_BYTES - 1. */
 bool http_path_match(const char *path, const char *pattern, struct http_match *ret);
 
 /* A pointer of the daemon's own at the request; NULL at first. */

@@ -336,6 +336,20 @@ class Verbs(Case):
         _, _, orders = shop.till("GET", "/v1/orders/s1")
         self.assertEqual([(o["verb"], o["txn"]) for o in orders["orders"]], [("sale", sale["txn"])])
 
+    def test_every_order_number_can_be_looked_up(self):
+        self.shop.fill("62220007", 1000)
+        for order in ("a/b", "a+b", "a%b", "a?b", "a#b", "a%2Fb", "..", "/", "a&b=c", '"\\'):
+            with self.subTest(order=order):
+                status, _, sale = self.shop.till("POST", "/v1/sales", {
+                    "order_no": order, "card_no": "62220007", "amount": 1})
+                self.assertEqual(status, 201)
+                path = "/v1/orders/" + urllib.parse.quote(order, safe="")
+                status, _, answer = self.shop.till("GET", path + "?x=1")
+                self.assertEqual((status, answer["orders"][0]["txn"]), (200, sale["txn"]))
+        for path in ("a%", "a%2", "a%zz", "a%00b", "a/b", "x" * 3000):
+            with self.subTest(path=path[:9]):
+                self.assertError(self.shop.till("GET", "/v1/orders/" + path), 404, "not_found")
+
     def test_partial_sales(self):
         self.shop.fill("62220002", 5000)
         body = {"order_no": "p1", "card_no": "62220002", "amount": 12000}

@@ -209,9 +209,9 @@ static void request_reaches_the_daemon_whole(void **state)
 	expect_status(got, 201);
 	assert_non_null(strstr(got, "Content-Type: application/json\r\n"));
 	assert_non_null(strstr(got, "Trib-Witness: w1\r\n"));
-	assert_non_null(strstr(got, "\r\n\r\n{\"path\":\"/v1/sales x\"}"));
+	assert_non_null(strstr(got, "\r\n\r\n{\"path\":\"/v1/sales%20x\"}"));
 	assert_string_equal(f->seen,
-			    "POST /v1/sales x cursor=a&b key=k1 token=tok-1 "
+			    "POST /v1/sales%20x cursor=a&b key=k1 token=tok-1 "
 			    "trace=0af7651916cd43dd8448eb211c80319c body=10:{\"a\":\"bc\"}");
 	send_text(fd, GET("/next")); /* the connection is kept, and nothing of the first remains */
 	expect_status(receive(f, fd), 201);
@@ -463,6 +463,45 @@ static void paths_are_matched_by_segment(void **state)
 	assert_false(http_path_match("/v1/orders/a", "/v1/orders/{}/cancel", &m));
 	assert_false(http_path_match("/v1/healthy", "/v1/health", &m));
 	assert_false(http_path_match("/v1/healt", "/v1/health", &m));
+	assert_false(http_path_match("", "/v1/health", &m));
+}
+
+static void segments_are_decoded_after_the_match(void **state)
+{
+	static const struct {
+		const char *sent, *arg; /* NULL: no match */
+	} rows[] = {
+		{ "a%2Fb", "a/b" }, { "a%2fb", "a/b" }, { "a%252Fb", "a%2Fb" },
+		{ "a+b", "a+b" },   { "%3F%23", "?#" }, { "%E5%8D%A1", "\xe5\x8d\xa1" },
+		{ "..", ".." },     { "%2e%2E", ".." }, { "%20", " " },
+		{ "%", NULL },      { "a%", NULL },     { "a%2", NULL },
+		{ "a%2/b", NULL },  { "a%zz", NULL },   { "a%2g", NULL },
+		{ "%%2F", NULL },   { "a%00b", NULL },  { "%2", NULL },
+		{ "a%-1", NULL },   { "a% 1", NULL },
+	};
+	char path[1024], arg[HTTP_SEGMENT_BYTES + 1];
+	struct http_match m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool matches;
+
+		snprintf(path, sizeof(path), "/v1/orders/%s/cancel", rows[i].sent);
+		matches = http_path_match(path, "/v1/orders/{}/cancel", &m);
+		if (matches != (rows[i].arg != NULL))
+			fail_msg("%s", rows[i].sent);
+		if (matches)
+			assert_string_equal(m.arg[0], rows[i].arg);
+	}
+	strcpy(path, "/v1/orders/");
+	for (size_t i = 0; i < HTTP_SEGMENT_BYTES - 1; i++)
+		strcat(path, "%41");
+	assert_true(http_path_match(path, "/v1/orders/{}", &m));
+	memset(arg, 'A', sizeof(arg));
+	assert_memory_equal(m.arg[0], arg, HTTP_SEGMENT_BYTES - 1);
+	assert_int_equal(m.arg[0][HTTP_SEGMENT_BYTES - 1], 0);
+	strcat(path, "A");
+	assert_false(http_path_match(path, "/v1/orders/{}", &m));
 }
 
 int main(void)
@@ -480,6 +519,7 @@ int main(void)
 		cmocka_unit_test(draining_server_finishes_and_closes),
 		cmocka_unit_test(taken_port_is_told),
 		cmocka_unit_test(paths_are_matched_by_segment),
+		cmocka_unit_test(segments_are_decoded_after_the_match),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
