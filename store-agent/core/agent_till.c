@@ -259,6 +259,17 @@ static enum code append(struct agent *a, const struct agent_command *c,
 	return CODE_OK;
 }
 
+/* Whether an entry of the command may find no room for its lots: one of value and one of points, or
+ * those that a refund brings back. */
+static bool has_too_many_lots(const struct agent_command *c, const struct agent_loaded *l)
+{
+	size_t more = 2;
+
+	if (c->verb == AGENT_REFUND && l->receipt != NULL)
+		more = l->receipt->n_effects + 1;
+	return l->has_account && l->account->n_slices + more > ACCOUNT_MAX_SLICES;
+}
+
 static void decide(struct agent *a, const struct agent_command *c, const struct agent_loaded *l,
 		   struct agent_effects *out)
 {
@@ -285,7 +296,11 @@ static void decide(struct agent *a, const struct agent_command *c, const struct 
 		code = verb_decide(a, c, l, &t, e, &facts, out);
 	if (code == CODE_OK)
 		code = append(a, c, l, &t, e, out);
-	if (code != CODE_OK && out->n == 0)
+	if (code == CODE_INTERNAL && out->n == 0 && has_too_many_lots(c, l))
+		refuse_value(out, c, c->verb == AGENT_REFUND ? "of" : "card_no",
+			     "the card holds too many separate lots in this shop, 1024 at most: "
+			     "something must be spent first");
+	else if (code != CODE_OK && out->n == 0)
 		refuse(out, c, code)->facts = facts;
 }
 

@@ -376,6 +376,50 @@ static void a_slow_clock_sells_by_the_lowest_rules_known(void **state)
 	assert_null(agent_rules_at(s->agent, s->wall_ms));
 }
 
+static void fill_with_lots(struct shop *s, const char *card_no, size_t n)
+{
+	char order_no[32];
+	struct agent_command c;
+
+	for (size_t i = 0; i < n; i++) {
+		s->wall_ms++;
+		snprintf(order_no, sizeof(order_no), "lot-%zu-%lld", i, (long long)s->wall_ms);
+		c = shop_top_up(s, order_no, card_no, 50);
+		assert_true(shop_take(s, &c)->is_append);
+		if (i % 8 == 0 || i + 1 == n)
+			shop_commit(s);
+	}
+}
+
+static void a_card_with_too_many_lots_is_told_so_for_good(void **state)
+{
+	struct shop *s = *state;
+	struct agent_command c = shop_open(s, "4001");
+	struct shop_answer *a = shop_do(s, &c);
+	uint64_t seq;
+
+	assert_true(a->is_append);
+	fill_with_lots(s, "4001", ACCOUNT_MAX_SLICES);
+	seq = s->agent->durable.seq;
+	c = with_key(shop_top_up(s, "t1", "4001", 50), "k1");
+	a = shop_do(s, &c);
+	assert_int_equal(a->code, CODE_BAD_VALUE);
+	assert_string_equal(a->param, "card_no");
+	assert_int_equal(s->agent->durable.seq, seq);
+	c = shop_sale(s, "s1", "4001", 50); /* empties a lot */
+	assert_true(shop_do(s, &c)->is_append);
+	c = with_key(shop_top_up(s, "t1", "4001", 50), "k1"); /* the key is not bound */
+	assert_true(shop_do(s, &c)->is_append);
+	c = shop_refund(s, "r1", "0107", "s1", 0);
+	a = shop_do(s, &c);
+	assert_int_equal(a->code, CODE_BAD_VALUE);
+	assert_string_equal(a->param, "of");
+	c = shop_sale(s, "s2", "4001", 50);
+	assert_true(shop_do(s, &c)->is_append);
+	c = shop_refund(s, "r1", "0107", "s1", 0);
+	assert_true(shop_do(s, &c)->is_append);
+}
+
 static void pending_requests_are_bounded(void **state)
 {
 	struct shop *s = *state;
@@ -415,6 +459,7 @@ int main(void)
 		T(witnesses_have_one_spelling),
 		T(unknown_account_types_are_refused),
 		T(a_slow_clock_sells_by_the_lowest_rules_known),
+		T(a_card_with_too_many_lots_is_told_so_for_good),
 		T(pending_requests_are_bounded),
 	};
 
