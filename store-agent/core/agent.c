@@ -50,6 +50,8 @@ void agent_init(struct agent *a, const struct agent_identity *id, const struct a
 		a->booked_seq = r->booked.at.seq;
 	a->uplink_since_ms = r->wall_ms;
 	a->heartbeat_ms = AGENT_NEVER;
+	a->stall_booked_seq = a->booked_seq;
+	a->stall_since_ms = AGENT_NEVER;
 	sync_out_init(&a->up, r->journal.seq);
 	sync_in_init(&a->down, &r->down);
 	arena_init(&a->arena, a->memory, sizeof(a->memory));
@@ -112,6 +114,7 @@ int agent_step(struct agent *a, const struct agent_event *ev, struct agent_effec
 		agent_on_down_failed(a, ret);
 		break;
 	}
+	agent_watch_booking(a, ev->now_ms, ret);
 	check_invariants(a);
 	return r;
 }
@@ -143,7 +146,9 @@ const char *agent_mode_why(const struct agent *a)
 		return "journal_rolled_back";
 	if (a->down.is_forked)
 		return "down_fork";
-	return a->is_degraded ? "relay_disagrees" : NULL;
+	if (a->is_degraded)
+		return "relay_disagrees";
+	return a->is_stalled ? "booking_stalled" : NULL;
 }
 
 const char *agent_alarm_name(enum agent_alarm what)
@@ -161,6 +166,8 @@ const char *agent_alarm_name(enum agent_alarm what)
 		return "down_fork";
 	case AGENT_ALARM_DOWN_TAMPERED:
 		return "down_tampered";
+	case AGENT_ALARM_BOOKING_STALLED:
+		return "booking_stalled";
 	}
 	return "unknown";
 }

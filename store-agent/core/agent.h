@@ -57,6 +57,7 @@
 #define AGENT_DOWN_WINDOW_BYTES (1024u * 1024)
 #define AGENT_HEARTBEAT_MS 5000
 #define AGENT_SILENCE_MS 20000
+#define AGENT_STALL_MS 60000
 #define AGENT_NEVER UINT64_MAX
 
 enum agent_link {
@@ -73,6 +74,7 @@ enum agent_alarm {
 	AGENT_ALARM_ACK_MISMATCH, /* HQ booked another history than ours: a clone or a rollback */
 	AGENT_ALARM_DOWN_FORK, /* two authentic down logs */
 	AGENT_ALARM_DOWN_TAMPERED, /* the link peer changed what HQ signed */
+	AGENT_ALARM_BOOKING_STALLED, /* the link is open, entries wait, and HQ signs nothing new */
 };
 
 enum agent_event_kind {
@@ -277,6 +279,13 @@ struct agent {
 	uint64_t down_bytes; /* taken on this connection */
 	uint64_t relayed_seq, booked_seq;
 	uint64_t heard_ms, heartbeat_ms; /* monotonic; next heartbeat */
+
+	/* What a relay says is no proof that it passes anything on: only HQ's signature is. While
+	 * entries wait for it, the time of open links is added up. */
+	uint64_t stall_booked_seq; /* booked_seq at the last progress */
+	uint64_t stall_waited_ms; /* since then, over earlier links */
+	uint64_t stall_since_ms; /* monotonic: of the present link, or AGENT_NEVER */
+	bool is_stalled; /* AGENT_STALL_MS of it passed */
 	int64_t uplink_since_ms; /* wall */
 
 	struct arena arena; /* over memory[] */
@@ -306,8 +315,8 @@ const char *agent_sync_state(const struct agent *a, uint64_t seq);
 /* "normal", "degraded" or "fenced"; static. */
 const char *agent_mode(const struct agent *a);
 
-/* What a degraded mode comes from: "journal_rolled_back", "down_fork" or "relay_disagrees"; NULL in
- * normal mode; static. */
+/* What a degraded mode comes from: "journal_rolled_back", "down_fork", "relay_disagrees" or
+ * "booking_stalled"; NULL in normal mode; static. */
 const char *agent_mode_why(const struct agent *a);
 
 /* The set with the highest version that is effective at wall_ms. Where none is, the clock is slow:

@@ -19,6 +19,7 @@ void agent_on_committed(struct agent *a, struct agent_effects *out);
 void agent_on_rolled_back(struct agent *a, struct agent_effects *out);
 
 /* agent_link.c: the relay. */
+void agent_watch_booking(struct agent *a, uint64_t now_ms, struct agent_effects *out);
 bool agent_claim_fits(const struct agent *a, const struct agent_claim *c);
 int MUST_CHECK agent_on_link_event(struct agent *a, const struct agent_event *ev,
 				   struct agent_effects *out);

@@ -27,13 +27,48 @@ bool agent_is_online(const struct agent *a, uint64_t now_ms)
 	return a->link == AGENT_LINK_OPEN && now_ms < a->heard_ms + AGENT_SILENCE_MS;
 }
 
+/* When what waits has waited too long, or AGENT_NEVER. */
+static uint64_t stall_deadline_ms(const struct agent *a)
+{
+	if (a->stall_since_ms == AGENT_NEVER || a->is_stalled)
+		return AGENT_NEVER;
+	return a->stall_waited_ms < AGENT_STALL_MS ?
+		       a->stall_since_ms + AGENT_STALL_MS - a->stall_waited_ms :
+		       a->stall_since_ms;
+}
+
 uint64_t agent_deadline_ms(const struct agent *a)
 {
-	uint64_t silence = a->heard_ms + AGENT_SILENCE_MS;
+	uint64_t at = a->heard_ms + AGENT_SILENCE_MS;
+	uint64_t stall = stall_deadline_ms(a);
 
 	if (a->link == AGENT_LINK_DOWN)
 		return AGENT_NEVER;
-	return a->heartbeat_ms < silence ? a->heartbeat_ms : silence;
+	if (a->heartbeat_ms < at)
+		at = a->heartbeat_ms;
+	return stall < at ? stall : at;
+}
+
+void agent_watch_booking(struct agent *a, uint64_t now_ms, struct agent_effects *out)
+{
+	bool waits = a->booked_seq < a->durable.seq;
+
+	if (!waits || a->booked_seq != a->stall_booked_seq) {
+		a->stall_booked_seq = a->booked_seq;
+		a->stall_waited_ms = 0;
+		a->stall_since_ms = AGENT_NEVER;
+		a->is_stalled = false;
+	}
+	if (a->link != AGENT_LINK_OPEN && a->stall_since_ms != AGENT_NEVER) {
+		a->stall_waited_ms += now_ms - a->stall_since_ms;
+		a->stall_since_ms = AGENT_NEVER;
+	}
+	if (waits && a->link == AGENT_LINK_OPEN && a->stall_since_ms == AGENT_NEVER)
+		a->stall_since_ms = now_ms;
+	if (now_ms >= stall_deadline_ms(a)) {
+		a->is_stalled = true;
+		agent_effect_alarm(out, AGENT_ALARM_BOOKING_STALLED, a->durable.seq, a->booked_seq);
+	}
 }
 
 void agent_send_next(const struct agent *a, struct agent_effects *out)

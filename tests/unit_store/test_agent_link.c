@@ -356,6 +356,66 @@ static void silence_restarts_the_link(void **state)
 	assert_non_null(shop_effect(s, AGENT_RESTART_LINK));
 }
 
+/* So much time with a chatty relay; the alarms that came. */
+static int chat(struct shop *s, uint64_t ms)
+{
+	struct agent_event heard = { .kind = AGENT_HEARD }, tick = { .kind = AGENT_TICK };
+	int n = 0;
+
+	for (uint64_t passed = 0; passed < ms; passed += 1000) {
+		s->now_ms += 1000;
+		assert_int_equal(shop_step(s, &heard), 0);
+		n += shop_effect(s, AGENT_ALARM) != NULL;
+		assert_int_equal(shop_step(s, &tick), 0);
+		n += shop_effect(s, AGENT_ALARM) != NULL;
+	}
+	return n;
+}
+
+static void chatter_without_hqs_signature_is_a_stall(void **state)
+{
+	struct shop *s = *state;
+	struct agent_event ev;
+
+	go_online(s);
+	assert_int_equal(chat(s, 300000), 0); /* nothing waits */
+	shop_fill(s, "4001", 1000);
+	(void)send_wanted(s);
+	assert_int_equal(chat(s, 59000), 0);
+	assert_string_equal(agent_mode(s->agent), "normal");
+	assert_int_equal(chat(s, 300000), 1); /* told once */
+	assert_string_equal(agent_mode(s->agent), "degraded");
+	assert_string_equal(agent_mode_why(s->agent), "booking_stalled");
+	ev = booked(s, 1);
+	assert_int_equal(shop_step(s, &ev), 0);
+	assert_string_equal(agent_mode(s->agent), "normal");
+	assert_int_equal(chat(s, 59000), 0);
+	assert_int_equal(chat(s, 1000), 1); /* one still waits */
+	ev = booked(s, 2);
+	assert_int_equal(shop_step(s, &ev), 0);
+	assert_string_equal(agent_mode(s->agent), "normal");
+	assert_int_equal(chat(s, 300000), 0);
+}
+
+static void time_offline_is_no_stall_and_new_links_end_none(void **state)
+{
+	struct shop *s = *state;
+	struct agent_event lost = { .kind = AGENT_LINK_LOST };
+
+	shop_fill(s, "4001", 1000);
+	s->now_ms += 3600000; /* offline */
+	go_online(s);
+	assert_int_equal(chat(s, 40000), 0);
+	assert_int_equal(shop_step(s, &lost), 0);
+	s->now_ms += 3600000;
+	go_online(s);
+	assert_int_equal(chat(s, 19000), 0);
+	assert_int_equal(chat(s, 1000), 1);
+	assert_int_equal(shop_step(s, &lost), 0);
+	go_online(s);
+	assert_string_equal(agent_mode_why(s->agent), "booking_stalled");
+}
+
 static void events_out_of_place_are_refused(void **state)
 {
 	struct shop *s = *state;
@@ -515,6 +575,8 @@ int main(void)
 		T(the_window_bounds_what_is_under_way),
 		T(a_full_link_waits_until_it_is_writable),
 		T(silence_restarts_the_link),
+		T(chatter_without_hqs_signature_is_a_stall),
+		T(time_offline_is_no_stall_and_new_links_end_none),
 		T(events_out_of_place_are_refused),
 		T(a_down_message_is_acked_after_its_commit),
 		T(a_known_down_message_is_acked_again),
