@@ -27,12 +27,14 @@ struct box {
 	ev_timer timeout, resend;
 	enum link_end last_end;
 	char last_refusal[32]; /* that may pass */
+	bool is_done; /* result stands: what else is queued is not heard */
 	int result;
 	char *err;
 };
 
 static void done(struct box *b, int result)
 {
+	b->is_done = true;
 	b->result = result;
 	ev_break(b->loop, EVBREAK_ALL);
 }
@@ -87,7 +89,7 @@ static void on_message(void *ctx, const uint8_t *data, size_t len)
 	struct box *b = ctx;
 	const Trib__V1__Envelope *e;
 
-	if (envelope_unpack(&b->reader, data, len, &e) < 0)
+	if (b->is_done || envelope_unpack(&b->reader, data, len, &e) < 0)
 		return;
 	if (e->body_case == TRIB__V1__ENVELOPE__BODY_ENROLL_REPLY)
 		on_reply(b, e->enroll_reply);

@@ -1,11 +1,13 @@
-"""A box that dies between the steps of its enrolment enrols with the same code."""
+"""Enrolment on the box's side: dying between its steps, and replies that come after the first."""
 
 import os
+import shutil
 import signal
 import subprocess
 import unittest
 
-from harness import Chain
+import wire
+from harness import BUILD, Chain, scratch_dir
 
 
 class Crashes(unittest.TestCase):
@@ -41,6 +43,36 @@ class Crashes(unittest.TestCase):
         status, output = self.enroll(code)
         self.assertEqual(status, 0, output)
         self.assertGreater(os.path.getsize(os.path.join(self.home, "data", "journal.db")), 0)
+
+
+class Replies(unittest.TestCase):
+    """A relay of ours answers."""
+
+    def test_the_first_reply_that_decides_stands(self):
+        home = scratch_dir()
+        self.addCleanup(shutil.rmtree, home, True)
+        config = os.path.join(home, "store.conf")
+        with open(config, "w", encoding="ascii") as f:
+            f.write(f"[store]\ndata_dir = {home}/data\nhttp_listen = 127.0.0.1:0\n")
+        curve = wire.CurveKey()
+        relay = wire.Router(curve)
+        self.addCleanup(relay.close)
+        box = subprocess.Popen([os.path.join(BUILD, "store-agent/trib-store"), "enroll", "--config", config,
+                                "--code", "-".join(["AAAA"] * 8), "--relay", relay.endpoint,
+                                "--relay-key", curve.z85_public.decode()],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+        try:
+            relay.expect("enroll", 20)
+            for refused in ("used_code", "bad_code", "bad_code"):
+                reply = wire.messages().EnrollReply(refused=refused)
+                relay.send(wire.envelope(enroll_reply=reply))
+            output, _ = box.communicate(timeout=30)
+        finally:
+            box.kill()
+        self.assertEqual(box.returncode, 1, output)
+        self.assertIn("used_code", output)
+        self.assertNotIn("bad_code", output)
 
 
 if __name__ == "__main__":
