@@ -8,6 +8,8 @@
 #include "log.h"
 #include "wire.pb-c.h"
 
+#define FORGET_BATCH 1000
+#define FORGET_BATCHES 16
 #define REFUSALS_KEPT_MS (INT64_C(90) * 24 * 3600 * 1000)
 
 static const char *const statement_sql[] = {
@@ -160,16 +162,26 @@ int journal_commit(struct journal *j)
 	return 0;
 }
 
-void journal_maintain(struct journal *j, int64_t wall_ms)
+int journal_maintain(struct journal *j, int64_t wall_ms)
 {
-	sqlite3_stmt *st = j->statements[JOURNAL_KEY_FORGET];
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_KEY_FORGET);
+	int r = ERR_AGAIN;
 
 	if (j->has_writes)
-		return;
-	journal_bind_int(st, 1, wall_ms - REFUSALS_KEPT_MS);
-	if (journal_write(j, st) < 0 || journal_commit(j) < 0)
-		journal_rollback(j); /* the disk is full: some other time */
+		return ERR_AGAIN;
+	for (int i = 0; i < FORGET_BATCHES && r == ERR_AGAIN; i++) {
+		journal_bind_int(st, 1, wall_ms - REFUSALS_KEPT_MS);
+		journal_bind_int(st, 2, FORGET_BATCH);
+		r = journal_write(j, st);
+		if (r == 0 && sqlite3_changes(j->db) == FORGET_BATCH)
+			r = ERR_AGAIN;
+		if ((r < 0 && r != ERR_AGAIN) || journal_commit(j) < 0) {
+			journal_rollback(j);
+			return ERR_FULL;
+		}
+	}
 	(void)sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return r;
 }
 
 static int prepare_all(struct journal *j, char *err)

@@ -51,8 +51,9 @@ bool journal_has_writes(const struct journal *j);
 int MUST_CHECK journal_commit(struct journal *j);
 void journal_rollback(struct journal *j);
 
-/* Move pages from the log to the file and forget refusals older than 90 days; when idle. */
-void journal_maintain(struct journal *j, int64_t wall_ms);
+/* Move pages from the log to the file and forget refusals older than 90 days; when idle. ERR_AGAIN:
+ * there is more to forget than fits a burst, or a turn is under way. ERR_FULL: the disk is full. */
+int MUST_CHECK journal_maintain(struct journal *j, int64_t wall_ms);
 
 /* ---- the till's side ---- */
 

@@ -33,7 +33,7 @@
 		   "(key, verb, order_no, fingerprint, seq, status, answer, at_ms) "              \
 		   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                     \
 	X(KEY_FORGET, "DELETE FROM key_record WHERE key IN (SELECT key FROM key_record "          \
-		      "WHERE status = 422 AND at_ms < ?1 LIMIT 1000)")                            \
+		      "WHERE status = 422 AND at_ms < ?1 LIMIT ?2)")                              \
 	X(ACCOUNT_GET, "SELECT account, type, tier, status, points_owed, home_store, "            \
 		       "facts_as_of_ms, facts_principal, facts_bonus, facts_points, facts_here "  \
 		       "FROM account WHERE account = ?1")                                         \

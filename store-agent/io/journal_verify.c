@@ -21,6 +21,10 @@ static const char tables_sql[] =
 	"PRIMARY KEY (verb, order_no)) WITHOUT ROWID;"
 	"DELETE FROM v_slice; DELETE FROM v_account; DELETE FROM v_receipt; DELETE FROM v_order;";
 
+static const char drop_sql[] =
+	"DROP TABLE IF EXISTS temp.v_slice; DROP TABLE IF EXISTS temp.v_account;"
+	"DROP TABLE IF EXISTS temp.v_receipt; DROP TABLE IF EXISTS temp.v_order;";
+
 static const char *const adding_sql[] = {
 	"INSERT INTO v_slice VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE "
 	"SET principal = principal + excluded.principal, bonus = bonus + excluded.bonus",
@@ -232,6 +236,7 @@ void journal_verify_cancel(struct journal_verify *v)
 		return;
 	for (size_t i = 0; i < N_ADDING; i++)
 		sqlite3_finalize(v->adding[i]);
+	exec(v, drop_sql);
 	free(v->memory);
 	free(v);
 }

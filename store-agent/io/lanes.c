@@ -5,6 +5,8 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "encode.h"
 #include "file.h"
@@ -44,6 +46,30 @@ void lanes_load(struct lanes *l, struct journal *j)
 	journal_each_lane(j, add_lane, l);
 }
 
+/* As key files are: nobody else may read it. */
+static int check_token_file(const char *dir, char *err)
+{
+	char path[4200];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, ADMIN_TOKEN_FILE);
+	if (stat(path, &st) != 0)
+		return 0; /* reading it tells */
+	if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0)) {
+		snprintf(err, KEYS_WHY_BYTES, "%.300s: not a regular file of this process's user",
+			 path);
+		return ERR_DENIED;
+	}
+	if ((st.st_mode & 077) != 0) {
+		snprintf(err, KEYS_WHY_BYTES,
+			 "%.200s: holds a secret but has mode %04o, open to others; mend it with: "
+			 "chmod 600 '%.200s'",
+			 path, (unsigned)(st.st_mode & 07777), path);
+		return ERR_DENIED;
+	}
+	return 0;
+}
+
 int lanes_init(struct lanes *l, const char *dir, struct journal *j, char *err)
 {
 	char token[128];
@@ -52,6 +78,9 @@ int lanes_init(struct lanes *l, const char *dir, struct journal *j, char *err)
 
 	memset(l, 0, sizeof(*l));
 	lanes_load(l, j);
+	r = check_token_file(dir, err);
+	if (r < 0)
+		return r;
 	r = file_read(dir, ADMIN_TOKEN_FILE, token, sizeof(token) - 1, &len);
 	if (r == ERR_NOT_FOUND) {
 		token_create(token);

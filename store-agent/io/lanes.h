@@ -32,8 +32,8 @@ struct caller {
 	uint32_t lane; /* where not the administrator */
 };
 
-/* Read the lanes, and make the administrator's token at the first start. ERR_IO with one line in
- * err (KEYS_WHY_BYTES). */
+/* Read the lanes, and make the administrator's token at the first start. ERR_DENIED (its file is
+ * open to others), ERR_INVALID, ERR_IO, with one line in err (KEYS_WHY_BYTES). */
 int MUST_CHECK lanes_init(struct lanes *l, const char *dir, struct journal *j, char *err);
 void lanes_load(struct lanes *l, struct journal *j);
 

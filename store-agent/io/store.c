@@ -158,8 +158,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	if (!journal_has_writes(s->journal) && uplink_has_to_keep(s))
 		keep_acks(s);
 	if (now - s->maintained_ms > MAINTAIN_MS || now < s->maintained_ms) {
-		s->maintained_ms = now;
-		journal_maintain(s->journal, now);
+		if (journal_maintain(s->journal, now) == 0) /* else again at the next tick */
+			s->maintained_ms = now;
 		store_load_rules(s);
 	}
 	arm_tick(s);

@@ -501,6 +501,17 @@ class Process(unittest.TestCase):
         self.shop.url = f"http://127.0.0.1:{started.group(1)}"
         self.assertEqual(self.shop.till("GET", f"/v1/accounts/{account}")[0], 200)
 
+    def test_an_admin_token_open_to_others_is_refused(self):
+        self.assertEqual(self.shop.stop(), 0)
+        path = os.path.join(self.shop.data, "admin.token")
+        os.chmod(path, 0o640)
+        status, _, errors = self.run_store("--config", self.shop.config)
+        self.assertEqual(status, 1)
+        self.assertIn("chmod 600", errors)
+        os.chmod(path, 0o600)
+        self.shop.start()
+        self.assertEqual(self.shop.manage("GET", "/v1/health")[0], 200)
+
     def test_a_journal_that_is_gone_is_told_and_not_made_anew(self):
         self.shop.fill("1", 1000)
         self.assertEqual(self.shop.stop(), 0)

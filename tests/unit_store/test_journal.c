@@ -287,10 +287,64 @@ static void old_refusals_are_forgotten(void **state)
 	c = shop_sale(s, "o1", "4001", 5000);
 	c.key = "k";
 	assert_int_equal(shop_do(s, &c)->code, CODE_INSUFFICIENT_BALANCE);
-	journal_maintain(s->journal, s->wall_ms + 89 * day);
+	assert_int_equal(journal_maintain(s->journal, s->wall_ms + 89 * day), 0);
 	assert_int_equal(shop_do(s, &c)->outcome, AGENT_REPLAY_KEY);
-	journal_maintain(s->journal, s->wall_ms + 91 * day);
+	assert_int_equal(journal_maintain(s->journal, s->wall_ms + 91 * day), 0);
 	assert_int_equal(shop_do(s, &c)->outcome, AGENT_REFUSED);
+}
+
+static int64_t query(struct shop *s, const char *text)
+{
+	sqlite3_stmt *st;
+	int64_t v;
+
+	assert_int_equal(sqlite3_prepare_v2(s->journal->db, text, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	v = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return v;
+}
+
+static void many_old_refusals_are_forgotten_in_bursts(void **state)
+{
+	struct shop *s = *state;
+	const int64_t later = s->wall_ms + INT64_C(91) * 86400000;
+
+	sql(s, "INSERT INTO key_record (key, verb, fingerprint, seq, status, answer, at_ms) "
+	       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17500) "
+	       "SELECT 'k' || i, 3, zeroblob(16), 0, 422, '{}', 1 FROM n");
+	assert_int_equal(journal_maintain(s->journal, later), ERR_AGAIN);
+	assert_int_equal(query(s, "SELECT count(*) FROM key_record"), 1500);
+	assert_int_equal(journal_maintain(s->journal, later), 0);
+	assert_int_equal(query(s, "SELECT count(*) FROM key_record"), 0);
+}
+
+static void count_difference(void *ctx, const char *what, const char *where)
+{
+	(void)what;
+	(void)where;
+	(*(int *)ctx)++;
+}
+
+static void verifying_leaves_no_tables(void **state)
+{
+	struct shop *s = *state;
+	struct journal_verify *v;
+	uint64_t entries;
+	int n = 0;
+
+	shop_fill(s, "4001", 1000);
+	v = journal_verify_start(s->journal, &s->agent->id);
+	assert_int_not_equal(query(s, "SELECT count(*) FROM sqlite_temp_schema"), 0);
+	while (!journal_verify_step(v, 1))
+		;
+	(void)journal_verify_finish(v, 10, count_difference, &n, &entries);
+	assert_int_equal(n, 0);
+	assert_int_equal(query(s, "SELECT count(*) FROM sqlite_temp_schema"), 0);
+	v = journal_verify_start(s->journal, &s->agent->id);
+	(void)journal_verify_step(v, 1);
+	journal_verify_cancel(v);
+	assert_int_equal(query(s, "SELECT count(*) FROM sqlite_temp_schema"), 0);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, shop_setup, shop_teardown)
@@ -310,6 +364,8 @@ int main(void)
 		T(facts_reach_only_known_accounts),
 		T(a_pairing_code_works_once_and_for_its_time),
 		T(old_refusals_are_forgotten),
+		T(many_old_refusals_are_forgotten_in_bursts),
+		T(verifying_leaves_no_tables),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
