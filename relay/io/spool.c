@@ -180,8 +180,8 @@ static int set_up(struct spool *sp, const char *path, char *why)
 			 "BEGIN IMMEDIATE; COMMIT",
 			 NULL, NULL, NULL) != SQLITE_OK) {
 		if (sqlite3_errcode(sp->db) == SQLITE_BUSY) {
-			snprintf(why, SPOOL_WHY_BYTES,
-				 "%s: another trib-relay uses this folder", path);
+			snprintf(why, SPOOL_WHY_BYTES, "%s: another trib-relay uses this folder",
+				 path);
 			return ERR_EXISTS;
 		}
 		if (sqlite3_errcode(sp->db) == SQLITE_NOTADB) {
