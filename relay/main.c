@@ -52,11 +52,10 @@ static int serve(struct settings *settings)
 
 static int enroll(const struct daemon_args *a, const struct settings *settings)
 {
-	char endpoint[LINK_ENDPOINT_BYTES];
 	const struct enroll_client options = { .data_dir = settings->data_dir,
 					       .code = a->code,
 					       .above = cli.above,
-					       .endpoint = endpoint,
+					       .endpoint = a->above,
 					       .key = a->above_key,
 					       .is_store = false,
 					       .is_enrolled = identity_exists,
@@ -65,10 +64,6 @@ static int enroll(const struct daemon_args *a, const struct settings *settings)
 
 	if (a->code == NULL || a->above == NULL || a->above_key == NULL)
 		return daemon_args_refuse(&cli, "enroll needs --code, --hq and --hq-key");
-	if (snprintf(endpoint, sizeof(endpoint), "%s%s",
-		     strstr(a->above, "://") == NULL ? "tcp://" : "",
-		     a->above) >= (int)sizeof(endpoint))
-		return daemon_args_refuse(&cli, "--hq is too long");
 	if (enroll_client_run(&options, err) < 0) {
 		fprintf(stderr, "trib-relay: %s\n", err);
 		return 1;

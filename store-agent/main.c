@@ -27,7 +27,7 @@ static const char usage[] =
 	"\n"
 	"  --config FILE      configuration ([store] data_dir, relay, http_listen)\n"
 	"  --code CODE        enrolment code, from 'tribctl store enroll'\n"
-	"  --relay ENDPOINT   the relay's enrolment endpoint, tcp://HOST:PORT\n"
+	"  --relay ENDPOINT   the relay's enrolment endpoint, [tcp://]HOST:PORT\n"
 	"  --relay-key KEY    the relay's public CURVE key in Z85\n"
 	"\n"
 	"Exit status: 0 well, 1 failed, 2 wrong usage or configuration.\n";
@@ -121,7 +121,7 @@ static int enroll(const struct config *c, const struct daemon_args *a)
 		fprintf(stderr, "trib-store: %s\n", err);
 		return 1;
 	}
-	puts("enrolled");
+	printf("enrolled; now run: trib-store --config %s\n", a->config);
 	return 0;
 }
 

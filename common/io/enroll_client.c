@@ -180,14 +180,20 @@ static int prepare(struct box *b)
 
 static int run(struct box *b)
 {
+	char endpoint[LINK_ENDPOINT_BYTES];
 	const struct link_client_handler handler = {
 		.on_up = on_up, .on_message = on_message, .on_failed = on_failed, .ctx = b
 	};
-	struct link_client_config config = { .endpoint = b->options->endpoint,
-					     .max_message_bytes = 64 * 1024 };
+	struct link_client_config config = { .endpoint = endpoint, .max_message_bytes = 64 * 1024 };
 	struct link_context *context;
 	int r;
 
+	if (snprintf(endpoint, sizeof(endpoint), "%s%s",
+		     strstr(b->options->endpoint, "://") == NULL ? "tcp://" : "",
+		     b->options->endpoint) >= (int)sizeof(endpoint)) {
+		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES, "--%s is too long", b->options->above);
+		return ERR_INVALID;
+	}
 	if (z85_parse_key(b->options->key, config.server_key) < 0) {
 		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
 			 "--%s-key is no key in Z85 (40 characters)", b->options->above);
@@ -203,7 +209,7 @@ static int run(struct box *b)
 	sodium_memzero(config.secret_key, sizeof(config.secret_key));
 	if (r < 0) {
 		snprintf(b->err, ENROLL_CLIENT_ERROR_BYTES,
-			 "--%s %.200s is no endpoint tcp://HOST:PORT", b->options->above,
+			 "--%s %.200s is no endpoint [tcp://]HOST:PORT", b->options->above,
 			 b->options->endpoint);
 	} else {
 		ev_timer_init(&b->timeout, on_timeout, TIMEOUT_S, 0.);

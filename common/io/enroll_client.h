@@ -13,7 +13,7 @@ struct enroll_client {
 	const char *data_dir; /* its node.keys are made where there are none yet */
 	const char *code; /* as typed */
 	const char *above; /* "relay" or "hq": names the options in messages */
-	const char *endpoint; /* enrolment endpoint of that one */
+	const char *endpoint; /* enrolment endpoint of that one, [tcp://]HOST:PORT */
 	const char *key; /* its CURVE key in Z85 */
 	bool is_store; /* the code must be for a store, else for a relay */
 	bool (*is_enrolled)(const char *data_dir);
