@@ -62,6 +62,16 @@ struct ingest {
 	uint8_t arena_memory[INGEST_ARENA_BYTES];
 };
 
+/* ---- ingest_entry.c ---- */
+
+struct blocked_key ingest_blocked_key(int32_t store, const uint8_t account[ACCOUNT_ID_BYTES]);
+
+/* Judge one entry and add it to the group: to its sums, or to its quarantine. False when it does
+ * not fit into this group any more. */
+bool ingest_add_entry(struct ingest *g, struct journal_row *row);
+
+/* ---- ingest_order.c ---- */
+
 /* Orders of PostgreSQL's primary keys (G6). */
 bool holding_less(const void *a, const void *b);
 bool posting_less(const void *a, const void *b);
