@@ -126,6 +126,11 @@ struct opened_row { /* account opened, or card linked */
 	bool is_link;
 };
 
+/* Cells of an entry, with zeroed padding. */
+struct holding_key holding_key_of(const Trib__V1__Entry *e, const Trib__V1__SliceEffect *s);
+struct posting_key posting_key_of(const Trib__V1__Entry *e, const struct posting *p);
+struct total_key total_key_of(const Trib__V1__Entry *e, const struct day_total *t);
+
 struct cursor_row {
 	uint32_t stream;
 	int32_t store;

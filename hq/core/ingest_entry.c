@@ -78,18 +78,6 @@ static const char *entry_fault(const struct ingest *g, const Trib__V1__Entry *e)
 	}
 }
 
-static struct holding_key holding_key(const Trib__V1__Entry *e, const Trib__V1__SliceEffect *s)
-{
-	struct holding_key key;
-
-	memset(&key, 0, sizeof(key));
-	key.lot = s->lot;
-	key.node = e->node;
-	key.unit = (int32_t)s->unit;
-	memcpy(key.account, e->account.data, ACCOUNT_ID_BYTES);
-	return key;
-}
-
 static struct receipt_key receipt_key(const Trib__V1__Entry *e)
 {
 	struct receipt_key key;
@@ -109,7 +97,7 @@ static const char *group_fault(const struct ingest_group *out, const Trib__V1__E
 
 	for (size_t i = 0; i < e->n_effects; i++) {
 		const Trib__V1__SliceEffect *s = e->effects[i];
-		struct holding_key key = holding_key(e, s);
+		struct holding_key key = holding_key_of(e, s);
 		const struct holding_delta *d = cells_find(&out->holdings, &key);
 
 		if (d == NULL)
@@ -146,7 +134,7 @@ static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 
 	for (size_t i = 0; i < e->n_effects; i++) {
 		const Trib__V1__SliceEffect *s = e->effects[i];
-		struct holding_key key = holding_key(e, s);
+		struct holding_key key = holding_key_of(e, s);
 		struct holding_delta *d = cells_at(&out->holdings, &key);
 
 		assert(d != NULL); /* has_room() */
@@ -190,16 +178,9 @@ static void add_sums(struct ingest_group *out, const Trib__V1__Entry *e, const s
 {
 	for (size_t i = 0; i < f->n_postings; i++) {
 		const struct posting *p = &f->postings[i];
-		struct posting_key key;
+		struct posting_key key = posting_key_of(e, p);
 		struct posting_sum *sum;
 
-		memset(&key, 0, sizeof(key));
-		key.store = e->node;
-		key.business_day = e->business_day;
-		key.party1 = p->party1;
-		key.party2 = p->party2;
-		key.account = p->account;
-		key.unit = p->unit;
 		sum = cells_at(&out->postings, &key);
 		assert(sum != NULL);
 		sum->debit += p->debit;
@@ -207,15 +188,9 @@ static void add_sums(struct ingest_group *out, const Trib__V1__Entry *e, const s
 	}
 	for (size_t i = 0; i < f->n_totals; i++) {
 		const struct day_total *t = &f->totals[i];
-		struct total_key key;
+		struct total_key key = total_key_of(e, t);
 		struct total_sum *sum;
 
-		memset(&key, 0, sizeof(key));
-		key.store = e->node;
-		key.business_day = e->business_day;
-		key.kind = t->kind;
-		key.tender = t->tender;
-		key.unit = t->unit;
 		sum = cells_at(&out->totals, &key);
 		assert(sum != NULL);
 		sum->count += t->count;

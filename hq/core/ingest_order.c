@@ -57,3 +57,42 @@ bool receipt_less(const void *a, const void *b)
 	BY(incarnation);
 	return x->seq < y->seq;
 }
+
+struct holding_key holding_key_of(const Trib__V1__Entry *e, const Trib__V1__SliceEffect *s)
+{
+	struct holding_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.lot = s->lot;
+	key.node = e->node;
+	key.unit = (int32_t)s->unit;
+	memcpy(key.account, e->account.data, ACCOUNT_ID_BYTES);
+	return key;
+}
+
+struct posting_key posting_key_of(const Trib__V1__Entry *e, const struct posting *p)
+{
+	struct posting_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.store = e->node;
+	key.business_day = e->business_day;
+	key.party1 = p->party1;
+	key.party2 = p->party2;
+	key.account = p->account;
+	key.unit = p->unit;
+	return key;
+}
+
+struct total_key total_key_of(const Trib__V1__Entry *e, const struct day_total *t)
+{
+	struct total_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.store = e->node;
+	key.business_day = e->business_day;
+	key.kind = t->kind;
+	key.tender = t->tender;
+	key.unit = t->unit;
+	return key;
+}

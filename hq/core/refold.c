@@ -186,13 +186,8 @@ static int add_effect(struct refold *r, const Trib__V1__Entry *e, const Trib__V1
 		      const char **ret_why)
 {
 	struct refold_holding *h;
-	struct holding_key key;
+	struct holding_key key = holding_key_of(e, s);
 
-	memset(&key, 0, sizeof(key));
-	key.lot = s->lot;
-	key.node = e->node;
-	key.unit = (int32_t)s->unit;
-	memcpy(key.account, e->account.data, ACCOUNT_ID_BYTES);
 	h = growing_at(&r->holdings, &key);
 	h->principal += s->principal;
 	h->bonus += s->bonus;
@@ -225,15 +220,8 @@ static void add_posting(struct refold *r, const Trib__V1__Entry *e, const struct
 	struct refold_posting *sum;
 	struct refold_balance *balance;
 	struct refold_balance_key balance_key = { e->node, e->business_day, p->unit };
-	struct posting_key key;
+	struct posting_key key = posting_key_of(e, p);
 
-	memset(&key, 0, sizeof(key));
-	key.store = e->node;
-	key.business_day = e->business_day;
-	key.party1 = p->party1;
-	key.party2 = p->party2;
-	key.account = p->account;
-	key.unit = p->unit;
 	sum = growing_at(&r->postings, &key);
 	sum->debit += p->debit;
 	sum->credit += p->credit;
@@ -245,14 +233,8 @@ static void add_posting(struct refold *r, const Trib__V1__Entry *e, const struct
 static void add_total(struct refold *r, const Trib__V1__Entry *e, const struct day_total *t)
 {
 	struct refold_total *sum;
-	struct total_key key;
+	struct total_key key = total_key_of(e, t);
 
-	memset(&key, 0, sizeof(key));
-	key.store = e->node;
-	key.business_day = e->business_day;
-	key.kind = t->kind;
-	key.tender = t->tender;
-	key.unit = t->unit;
 	sum = growing_at(&r->totals, &key);
 	sum->count += t->count;
 	sum->amount += t->amount;

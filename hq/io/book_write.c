@@ -46,11 +46,9 @@ void book_finish_work(struct book *b)
 		}
 		ingest_failed(h->ingest, b->is_data_failure, b->detail);
 		if (b->group->n_quarantined > 0 && b->is_data_failure && b->group->n_rows <= 2) {
-			log_event(
-				LOG_LEVEL_CRITICAL, "quarantine_refused", "message=%s",
-				log_quote(
-					&v,
-					b->detail)); /* nothing can be booked before this is mended */
+			/* nothing can be booked before this is mended */
+			log_event(LOG_LEVEL_CRITICAL, "quarantine_refused", "message=%s",
+				  log_quote(&v, b->detail));
 			book_start_retry(b);
 			return;
 		}
