@@ -333,9 +333,10 @@ void link_server_destroy(struct link_server *s, int linger_ms)
 	ev_timer_stop(s->ctx->loop, &s->writable);
 	link_pump_stop(&s->pump);
 	if (s->router != NULL) {
+		/* First: unbinding ends the listener's connections with the linger of that moment. */
+		(void)link_set_int(s->router, ZMQ_LINGER, linger_ms);
 		if (s->endpoint[0] != '\0') /* the port is free sooner than by closing */
 			(void)zmq_unbind(s->router, s->endpoint);
-		(void)link_set_int(s->router, ZMQ_LINGER, linger_ms);
 		(void)zmq_close(s->router);
 	}
 	link_peers_finish(&s->peers);
