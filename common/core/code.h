@@ -28,6 +28,11 @@
 	X(PAYABLE_CHANGED, "payable_changed", 422)           \
 	X(REFUND_EXCEEDS_SALE, "refund_exceeds_sale", 422)   \
 	X(POINTS_SHORT, "points_short", 422)                 \
+	X(OFFLINE_CAP_EXCEEDED, "offline_cap_exceeded", 422) \
+	X(PIN_REQUIRED, "pin_required", 422)                 \
+	X(PIN_WRONG, "pin_wrong", 422)                       \
+	X(PIN_LOCKED, "pin_locked", 422)                     \
+	X(DAY_CLOSED, "day_closed", 422)                     \
 	X(RATE_LIMITED, "rate_limited", 429)                 \
 	X(INTERNAL, "internal", 500)                         \
 	X(CLOCK_UNTRUSTED, "clock_untrusted", 503)           \

@@ -29,6 +29,18 @@ const char *entry_kind_name(int kind)
 		return "sale";
 	case TRIB__V1__ENTRY__BODY_REFUND:
 		return "refund";
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+		return "refund_top_up";
+	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
+		return "points_redeemed";
+	case TRIB__V1__ENTRY__BODY_ORDER_CANCELLED:
+		return "order_cancelled";
+	case TRIB__V1__ENTRY__BODY_DAY_SEALED:
+		return "day_sealed";
+	case TRIB__V1__ENTRY__BODY_PIN_EVENT:
+		return "pin_event";
+	case TRIB__V1__ENTRY__BODY_REVERSAL:
+		return "reversal";
 	case TRIB__V1__ENTRY__BODY_CERTIFICATE_ISSUED:
 		return "certificate_issued";
 	case TRIB__V1__ENTRY__BODY_QUARANTINED:

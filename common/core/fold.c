@@ -230,7 +230,15 @@ static int fold_kind(struct folding *f)
 	case TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED:
 		by_kind = fold_opened;
 		break;
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
+	case TRIB__V1__ENTRY__BODY_REVERSAL:
+		f->why = "a kind that is not folded yet moves something";
+		return is_moving ? ERR_VERSION : 0;
 	case TRIB__V1__ENTRY__BODY_CARD_LINKED:
+	case TRIB__V1__ENTRY__BODY_ORDER_CANCELLED:
+	case TRIB__V1__ENTRY__BODY_DAY_SEALED:
+	case TRIB__V1__ENTRY__BODY_PIN_EVENT:
 	case TRIB__V1__ENTRY__BODY_CERTIFICATE_ISSUED:
 	case TRIB__V1__ENTRY__BODY_QUARANTINED:
 	case TRIB__V1__ENTRY__BODY_RULE_SET_PUBLISHED:

@@ -66,16 +66,26 @@ struct sale_command {
 	int64_t expected_payable;
 };
 
-/* The receipt that a refund is of: the sale's own entry, and what came back so far. */
+struct redemption_command {
+	int64_t points;
+	const char *item;
+};
+
+/* The receipt that a refund is of: the sale's (or top-up's) own entry, and what came back so far. */
 struct receipt {
-	const Trib__V1__Entry *entry; /* body: sale */
+	const Trib__V1__Entry *entry; /* body: sale or top-up */
 	int64_t refunded; /* sum over all tenders, fen */
+	/* Lots among the sale's effects that a refund of their top-up closed: bonus that comes back
+	 * to them expires in the same step. */
+	size_t n_closed;
+	const int64_t *closed;
 };
 
 struct refund_command {
 	bool has_amount;
 	int64_t amount; /* else the whole rest */
 	const char *reason; /* or NULL */
+	bool is_cancel; /* of the whole top-up: refused where anything of it was spent */
 };
 
 /* Facts that go with a refusal; 0 where they do not apply. */
@@ -85,7 +95,7 @@ struct till_facts {
 	int64_t payable;
 	int64_t rest; /* refundable rest of a receipt */
 	int64_t points_held; /* that can be taken back */
-	int64_t points_wanted; /* back by a refund */
+	int64_t points_wanted; /* back by a refund, or for a redemption */
 };
 
 /* Each decides one verb. On CODE_OK, *ret_entry's body and effects (account, points_owed,
@@ -116,5 +126,37 @@ enum code sale_decide(const struct till_context *t, const struct account *acc,
 enum code refund_decide(const struct till_context *t, const struct account *acc,
 			const struct receipt *of, const struct refund_command *cmd, struct arena *a,
 			Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
+
+/* What a sale would be, without its doing: *ret_sale is the body that it would have (stored value
+ * as asked for, whether it is there or not), or NULL where the command cannot be priced. Answers
+ * the code that sale_decide would. */
+enum code sale_quote(const struct till_context *t, const struct account *acc,
+		     const struct sale_command *cmd, struct arena *a, Trib__V1__Sale **ret_sale,
+		     struct till_facts *ret_facts);
+
+/* Refund of a top-up: takes what this node holds of its lot, pays the principal back to the
+ * top-up's tender and closes the lot; the bonus that is left lapses, points given are clawed back
+ * by the account type's policy. facts->rest is the principal that can go back now. A lot is closed
+ * whole: an amount must be exactly that (less is CODE_BAD_VALUE, more CODE_REFUND_EXCEEDS_SALE, as
+ * is any refund where nothing is left). With is_cancel anything but the whole lot as issued is
+ * CODE_INSUFFICIENT_BALANCE, or CODE_INSUFFICIENT_HERE where the account has its home elsewhere. */
+enum code top_up_refund_decide(const struct till_context *t, const struct account *acc,
+			       const struct receipt *of, const struct refund_command *cmd,
+			       struct arena *a, Trib__V1__Entry *ret_entry,
+			       struct till_facts *ret_facts);
+
+/* Redemption of points for an item: those that expire first. CODE_POINTS_SHORT; only an active
+ * account may redeem. */
+enum code redemption_decide(const struct till_context *t, const struct account *acc,
+			    const struct redemption_command *cmd, struct arena *a,
+			    Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
+
+/* Undo an entry: a refund of a sale or of a top-up, or a redemption. That nothing later rests on it
+ * (it is the last refund of its receipt) is the caller's to know. What it put back must be held
+ * still, else CODE_INSUFFICIENT_BALANCE, or CODE_INSUFFICIENT_HERE for an account at home
+ * elsewhere. Bonus that expired when it came back stays expired: nothing of it is held. */
+enum code reversal_decide(const struct till_context *t, const struct account *acc,
+			  const Trib__V1__Entry *of, struct arena *a, Trib__V1__Entry *ret_entry,
+			  struct till_facts *ret_facts);
 
 #endif

@@ -98,6 +98,20 @@ static struct text text_of(enum code c)
 	case CODE_POINTS_SHORT:
 		return (struct text){ REFUSED, "积分不足。", "There are not enough points.",
 				      false };
+	case CODE_OFFLINE_CAP_EXCEEDED:
+		return (struct text){ REFUSED, "超过离线信用的单笔或账户上限。",
+				      "This is above the limit of credit while offline.", false };
+	case CODE_PIN_REQUIRED:
+		return (struct text){ REFUSED, "此卡消费须输入密码。",
+				      "This card needs its PIN to pay.", false };
+	case CODE_PIN_WRONG:
+		return (struct text){ REFUSED, "密码错误。", "The PIN is wrong.", false };
+	case CODE_PIN_LOCKED:
+		return (struct text){ REFUSED, "密码错误次数过多，已暂时锁定。",
+				      "Too many wrong PINs: it is locked for a while.", false };
+	case CODE_DAY_CLOSED:
+		return (struct text){ REFUSED, "该营业日已日结。",
+				      "This business day is closed already.", false };
 	case CODE_RATE_LIMITED:
 		return (struct text){ RATE_LIMIT, "请求过于频繁，请稍后重试。",
 				      "Too many requests; try again in a moment.", true };
