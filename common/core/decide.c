@@ -1,6 +1,30 @@
 #include "decide.h"
 
+#include <string.h>
+
 #include "money.h"
+
+struct till_facts facts_of(const struct account *acc, int32_t today)
+{
+	struct till_facts facts = { .total = account_total_known(acc, today) };
+	struct balance here;
+
+	account_balance(acc, today, &here);
+	facts.available_here = here.principal + here.bonus;
+	facts.points_held = here.points;
+	return facts;
+}
+
+enum code insufficient(const struct account *acc)
+{
+	return acc->home_store[0] != '\0' ? CODE_INSUFFICIENT_HERE : CODE_INSUFFICIENT_BALANCE;
+}
+
+bool is_entry_of(const Trib__V1__Entry *e, const struct account *acc)
+{
+	return e->has_account && e->account.len == ACCOUNT_ID_BYTES &&
+	       memcmp(e->account.data, acc->id, ACCOUNT_ID_BYTES) == 0;
+}
 
 int draft_init(struct draft *d, struct arena *a, size_t cap)
 {
@@ -48,21 +72,74 @@ Trib__V1__LotTerms *draft_terms(struct draft *d, const struct slice *s)
 	return t;
 }
 
+Trib__V1__LotTerms *draft_terms_copy(struct draft *d, const Trib__V1__LotTerms *from)
+{
+	Trib__V1__LotTerms *t = arena_memdup(d->arena, from, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	t->base.n_unknown_fields = 0;
+	t->base.unknown_fields = NULL;
+	return t;
+}
+
+static int64_t smaller(int64_t x, int64_t y)
+{
+	return x < y ? x : y;
+}
+
+/* Add points to a lot; where none of it is held the effect tells its terms. */
+static int add_points(struct draft *d, const struct account *acc, int64_t lot, int64_t points)
+{
+	struct slice terms_of = { .lot = lot };
+	Trib__V1__LotTerms *terms = NULL;
+
+	if (account_find(acc, TRIB__V1__UNIT__UNIT_POINTS, lot) == NULL) {
+		int r = points_lot_expires(lot, &terms_of.expires);
+
+		if (r < 0)
+			return r;
+		terms = draft_terms(d, &terms_of);
+		if (terms == NULL)
+			return ERR_FULL;
+	}
+	return draft_add(d, TRIB__V1__UNIT__UNIT_POINTS, lot, points, 0, terms);
+}
+
 int draft_gain_points(struct draft *d, const struct account *acc, int64_t points)
 {
-	const struct slice lot = { .lot = POINTS_LOT_NEVER, .expires = LOT_NEVER };
-	int64_t pays = points < acc->points_owed ? points : acc->points_owed;
-	Trib__V1__LotTerms *terms = NULL;
+	int64_t pays = smaller(points, acc->points_owed);
 
 	d->points_owed -= pays;
 	if (points == pays)
 		return 0;
-	if (account_find(acc, TRIB__V1__UNIT__UNIT_POINTS, lot.lot) == NULL) {
-		terms = draft_terms(d, &lot);
-		if (terms == NULL)
-			return ERR_FULL;
+	return add_points(d, acc, POINTS_LOT_NEVER, points - pays);
+}
+
+int draft_restore_points(struct draft *d, const struct account *acc, const Trib__V1__Entry *taken,
+			 int64_t points)
+{
+	int64_t pays = smaller(points, acc->points_owed);
+	int64_t rest = points - pays, never = 0;
+
+	d->points_owed -= pays;
+	for (size_t i = 0; i < taken->n_effects && rest > 0; i++) {
+		const Trib__V1__SliceEffect *f = taken->effects[i];
+		int64_t x;
+		int r = 0;
+
+		if (f->unit != TRIB__V1__UNIT__UNIT_POINTS)
+			continue;
+		x = smaller(rest, -f->principal);
+		rest -= x;
+		if (f->lot == POINTS_LOT_NEVER)
+			never = x;
+		else if (x > 0)
+			r = add_points(d, acc, f->lot, x);
+		if (r < 0)
+			return r;
 	}
-	return draft_add(d, TRIB__V1__UNIT__UNIT_POINTS, lot.lot, points - pays, 0, terms);
+	return rest + never > 0 ? add_points(d, acc, POINTS_LOT_NEVER, rest + never) : 0;
 }
 
 int draft_claw_points(struct draft *d, const struct account *acc, int32_t today, int64_t points)

@@ -4,6 +4,16 @@
 
 #include "till.h"
 
+/* What the account has before the operation: available_here, total, points_held. */
+struct till_facts facts_of(const struct account *acc, int32_t today);
+
+/* Where the account lacks value: CODE_INSUFFICIENT_HERE where only its home elsewhere and HQ know
+ * the total of now, else CODE_INSUFFICIENT_BALANCE. */
+enum code insufficient(const struct account *acc);
+
+/* e is an entry of this account. */
+bool is_entry_of(const Trib__V1__Entry *e, const struct account *acc);
+
 /* Effects of an entry under construction, in arena memory. */
 struct draft {
 	struct arena *arena; /* borrowed */
@@ -22,6 +32,9 @@ int MUST_CHECK draft_add(struct draft *d, Trib__V1__Unit unit, int64_t lot, int6
 /* Terms of s in arena memory, or NULL when it is full. */
 Trib__V1__LotTerms *draft_terms(struct draft *d, const struct slice *s);
 
+/* A copy in arena memory of the terms that an entry carries, or NULL when it is full. */
+Trib__V1__LotTerms *draft_terms_copy(struct draft *d, const Trib__V1__LotTerms *from);
+
 /* Give points (>= 0): they pay what the member owes first, the rest goes to the points lot without
  * expiry. ERR_FULL. */
 int MUST_CHECK draft_gain_points(struct draft *d, const struct account *acc, int64_t points);
@@ -31,6 +44,12 @@ int MUST_CHECK draft_gain_points(struct draft *d, const struct account *acc, int
  * the slices lack becomes debt. Room for all slices is needed. ERR_FULL. */
 int MUST_CHECK draft_claw_points(struct draft *d, const struct account *acc, int32_t today,
 				 int64_t points);
+
+/* Give back `points` that an entry with these effects took: they pay what the member owes first, the
+ * rest goes into the lots that they came from, so that nobody renews points by undoing; what was
+ * debt then goes to the lot without expiry. Room for all effects and one more is needed. ERR_FULL. */
+int MUST_CHECK draft_restore_points(struct draft *d, const struct account *acc,
+				    const Trib__V1__Entry *taken, int64_t points);
 
 /* Put account, effects, points_owed and the rules version into *ret_entry, whose body is set.
  *

@@ -4,6 +4,7 @@
 
 #include "account.h"
 #include "chain.h"
+#include "ids.h"
 
 /* Years 1 to 9999 and a little less in days: what every database and calendar can show. */
 #define WALL_MIN_MS INT64_C(-62135596800000)
@@ -61,6 +62,14 @@ int64_t entry_amount(const Trib__V1__Entry *e)
 		return e->sale->payable;
 	case TRIB__V1__ENTRY__BODY_REFUND:
 		return e->refund->amount;
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+		return e->refund_top_up->amount;
+	case TRIB__V1__ENTRY__BODY_REVERSAL:
+		if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND)
+			return e->reversal->refund->amount;
+		if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND_TOP_UP)
+			return e->reversal->refund_top_up->amount;
+		return 0;
 	default:
 		return 0;
 	}
@@ -120,11 +129,20 @@ static int optional_text(const char *s, size_t max)
 	return s == NULL || text_is_valid(s, max);
 }
 
+static int is_day(int64_t day)
+{
+	return day >= DAY_MIN && day <= DAY_MAX;
+}
+
+static int is_wall(int64_t ms)
+{
+	return ms >= WALL_MIN_MS && ms <= WALL_MAX_MS;
+}
+
 static int terms_are_sound(const Trib__V1__LotTerms *t)
 {
-	return t->issuer >= 0 && t->principal >= 0 && t->bonus >= 0 &&
-	       t->issued_ms >= WALL_MIN_MS && t->issued_ms <= WALL_MAX_MS &&
-	       (!t->has_expires || (t->expires >= DAY_MIN && t->expires <= DAY_MAX));
+	return t->issuer >= 0 && t->principal >= 0 && t->bonus >= 0 && is_wall(t->issued_ms) &&
+	       (!t->has_expires || is_day(t->expires));
 }
 
 static int effects_are_sound(const Trib__V1__Entry *e)
@@ -149,6 +167,65 @@ static int effects_are_sound(const Trib__V1__Entry *e)
 	return 1;
 }
 
+static int is_verb(uint32_t verb)
+{
+	return verb >= ORDER_TOP_UP && verb <= ORDER_REDEMPTION;
+}
+
+static const char *seal_fault(const Trib__V1__DaySealed *b)
+{
+	if (b->n_ranges > SEAL_MAX_RANGES || b->n_totals > SEAL_MAX_TOTALS)
+		return "a seal has too many ranges or totals";
+	if (!is_day(b->day))
+		return "a date is out of range";
+	for (size_t i = 0; i < b->n_ranges; i++) {
+		const Trib__V1__SeqRange *x = b->ranges[i];
+
+		if (x->head.len != HEAD_BYTES || x->incarnation > INCARNATION_MAX ||
+		    x->first_seq > LOT_SEQ_MAX || x->last_seq > LOT_SEQ_MAX)
+			return "a sealed range is out of bounds";
+	}
+	for (size_t i = 0; i < b->n_totals; i++) {
+		const Trib__V1__SealedTotal *x = b->totals[i];
+
+		if (x->kind < 0 || x->kind > INT16_MAX || x->tender < 0 || x->tender > INT16_MAX ||
+		    x->unit < 0 || x->unit > INT16_MAX || x->count < 0 ||
+		    !optional_text(x->operator_, OPERATOR_MAX))
+			return "a sealed total is out of bounds";
+	}
+	return NULL;
+}
+
+static const char *pin_fault(const Trib__V1__PinEvent *b)
+{
+	if (b->result != TRIB__V1__PIN_RESULT__PIN_FAILED &&
+	    b->result != TRIB__V1__PIN_RESULT__PIN_LOCKED)
+		return "a PIN event of an unknown result";
+	if (b->failures > INT32_MAX || (b->has_locked_until_ms && !is_wall(b->locked_until_ms)))
+		return "a PIN event is out of bounds";
+	return NULL;
+}
+
+/* Of the bodies that no fold looks into, and of texts. */
+static const char *body_fault(const Trib__V1__Entry *e)
+{
+	switch (entry_kind(e)) {
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+		return optional_text(e->refund_top_up->reason, REASON_MAX) ? NULL :
+									     "no valid reason";
+	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
+		return text_is_valid(e->points_redeemed->item, ITEM_MAX) ? NULL : "no valid item";
+	case TRIB__V1__ENTRY__BODY_ORDER_CANCELLED:
+		return is_verb(e->order_cancelled->verb) ? NULL : "cancels an unknown verb";
+	case TRIB__V1__ENTRY__BODY_DAY_SEALED:
+		return seal_fault(e->day_sealed);
+	case TRIB__V1__ENTRY__BODY_PIN_EVENT:
+		return pin_fault(e->pin_event);
+	default:
+		return NULL;
+	}
+}
+
 static const char *entry_fault(const Trib__V1__Entry *e, int32_t node, uint32_t incarnation,
 			       uint64_t seq)
 {
@@ -165,12 +242,13 @@ static const char *entry_fault(const Trib__V1__Entry *e, int32_t node, uint32_t 
 	if (!optional_text(e->operator_, OPERATOR_MAX) ||
 	    !optional_text(e->order_no, ORDER_NO_MAX) || !optional_text(e->idempotency_key, 64))
 		return "a text of the header is too long, not UTF-8 or has control characters";
-	if (e->business_day < DAY_MIN || e->business_day > DAY_MAX || e->wall_ms < WALL_MIN_MS ||
-	    e->wall_ms > WALL_MAX_MS)
+	if (!is_day(e->business_day) || !is_wall(e->wall_ms))
 		return "a date is out of range";
+	if (e->has_cancels && (!is_verb(e->cancels) || e->order_no == NULL))
+		return "cancels an unknown verb, or no order";
 	if (!effects_are_sound(e))
 		return "slice effects are not sound";
-	return NULL;
+	return body_fault(e);
 }
 
 int entry_unpack(const void *bytes, size_t len, int32_t node, uint32_t incarnation, uint64_t seq,

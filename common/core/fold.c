@@ -8,7 +8,7 @@
 #include "ids.h"
 #include "money.h"
 
-static int post(struct folding *f, const struct posting *p)
+static int merge(struct folding *f, const struct posting *p)
 {
 	struct fold *out = f->out;
 
@@ -31,6 +31,15 @@ static int post(struct folding *f, const struct posting *p)
 	}
 	out->postings[out->n_postings++] = *p;
 	return 0;
+}
+
+static int post(struct folding *f, const struct posting *p)
+{
+	struct posting undo = *p;
+
+	undo.debit = p->credit;
+	undo.credit = p->debit;
+	return merge(f, f->is_undo ? &undo : p);
 }
 
 int fold_debit(struct folding *f, enum ledger_account account, enum ledger_unit unit,
@@ -70,6 +79,12 @@ int fold_total(struct folding *f, enum total_kind kind, enum tender_kind tender,
 	return 0;
 }
 
+bool fold_is_earlier(const struct folding *f, uint32_t incarnation, uint64_t seq)
+{
+	return incarnation < f->at_incarnation ||
+	       (incarnation == f->at_incarnation && seq < f->at_seq);
+}
+
 int fold_points_given(struct folding *f, enum total_kind kind, int64_t given)
 {
 	int32_t store = f->e->node;
@@ -88,15 +103,18 @@ int fold_points_given(struct folding *f, enum total_kind kind, int64_t given)
 int fold_points_taken(struct folding *f, enum total_kind kind, int64_t taken)
 {
 	int32_t store = f->e->node;
+	int64_t out = f->is_undo ? f->points_in : f->points_out;
+	int64_t in = f->is_undo ? f->points_out : f->points_in;
+	int64_t owed = f->is_undo ? -f->e->points_owed : f->e->points_owed;
 	int r;
 
-	if (f->points_in != 0 || f->e->points_owed < 0)
+	if (in != 0 || owed < 0)
 		return fold_refuse(f, "points are given where they are taken");
-	if (f->points_out + f->e->points_owed != taken)
-		return fold_refuse(f, "points of the effects are not the points clawed back");
-	r = fold_debit(f, LEDGER_POINTS, LEDGER_UNIT_POINTS, 0, 0, f->points_out);
+	if (out + owed != taken)
+		return fold_refuse(f, "points of the effects are not the points taken");
+	r = fold_debit(f, LEDGER_POINTS, LEDGER_UNIT_POINTS, 0, 0, out);
 	if (r == 0)
-		r = fold_credit(f, LEDGER_ISSUED, LEDGER_UNIT_POINTS, store, 0, f->points_out);
+		r = fold_credit(f, LEDGER_ISSUED, LEDGER_UNIT_POINTS, store, 0, out);
 	return r < 0 ? r : fold_total(f, kind, TENDER_NONE, LEDGER_UNIT_POINTS, taken);
 }
 
@@ -227,14 +245,18 @@ static int fold_kind(struct folding *f)
 	case TRIB__V1__ENTRY__BODY_REFUND:
 		r = check_header(f);
 		return r < 0 ? r : fold_refund(f, e->refund);
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+		r = check_header(f);
+		return r < 0 ? r : fold_refund_top_up(f, e->refund_top_up);
+	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
+		r = check_header(f);
+		return r < 0 ? r : fold_redemption(f, e->points_redeemed);
+	case TRIB__V1__ENTRY__BODY_REVERSAL:
+		r = check_header(f);
+		return r < 0 ? r : fold_reversal(f, e->reversal);
 	case TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED:
 		by_kind = fold_opened;
 		break;
-	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
-	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
-	case TRIB__V1__ENTRY__BODY_REVERSAL:
-		f->why = "a kind that is not folded yet moves something";
-		return is_moving ? ERR_VERSION : 0;
 	case TRIB__V1__ENTRY__BODY_CARD_LINKED:
 	case TRIB__V1__ENTRY__BODY_ORDER_CANCELLED:
 	case TRIB__V1__ENTRY__BODY_DAY_SEALED:
@@ -255,7 +277,11 @@ static int fold_kind(struct folding *f)
 
 int fold_entry(const Trib__V1__Entry *e, struct fold *ret, const char **ret_why)
 {
-	struct folding f = { .e = e, .out = ret, .why = "a sum is too large" };
+	struct folding f = { .e = e,
+			     .out = ret,
+			     .why = "a sum is too large",
+			     .at_incarnation = e->incarnation,
+			     .at_seq = e->seq };
 	int r;
 
 	ret->n_postings = 0;

@@ -43,7 +43,12 @@ enum total_kind {
 	TOTAL_ACCOUNT_OPENED = 1,
 	TOTAL_TOP_UP = 2,
 	TOTAL_SALE = 3,
-	TOTAL_REFUND = 4
+	TOTAL_REFUND = 4,
+	TOTAL_REFUND_TOP_UP = 5,
+	TOTAL_REDEMPTION = 6,
+	TOTAL_REVERSAL_REFUND = 7, /* the undone entry stays in its own total */
+	TOTAL_REVERSAL_REFUND_TOP_UP = 8,
+	TOTAL_REVERSAL_REDEMPTION = 9,
 };
 
 /* Tenders are numbered for compact cells: TENDER_NONE where none applies. Numbers are stored. */
@@ -66,15 +71,15 @@ struct posting {
 };
 
 /* Money has one total for each tender of the entry, bonus and points one each with TENDER_NONE:
- * bonus given (top-up), used (sale) or back, expired part included (refund); points given, earned
- * or clawed back, debt included. `count` counts entries that touch the cell, so a receipt with two
+ * bonus given (top-up), used (sale), back, expired part included (refund), or lapsed (refund of a
+ * top-up); points given, earned, clawed back or redeemed, debt included. `count` counts entries that touch the cell, so a receipt with two
  * tenders counts once in each. */
 struct day_total {
 	int16_t kind; /* enum total_kind */
 	int16_t tender; /* enum tender_kind */
 	int16_t unit; /* enum ledger_unit */
 	int64_t count;
-	int64_t amount; /* refunds count positively under their own kind */
+	int64_t amount; /* every kind counts positively, refunds and reversals too */
 };
 
 #define FOLD_MAX_POSTINGS 4096
@@ -94,7 +99,7 @@ struct fold {
  * the body says (a peer's entry is not trusted to be consistent). ERR_INVALID with a static reason
  * in *ret_why where they differ; then *ret is unspecified. What only the state can tell is not
  * checked: that slices taken are held (account_fold), that a lot's terms are the lot's, that a
- * refund fits what is left of its receipt.
+ * refund fits what is left of its receipt, that the body in a reversal is that of the entry undone.
  *
  * An entry that moves nothing folds to nothing. One of a kind this version does not know, with
  * effects or points owed, is ERR_VERSION: holdings must not change without postings. */

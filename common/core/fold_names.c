@@ -38,6 +38,11 @@ static const char *const total_names[] = {
 	[TOTAL_TOP_UP] = "top_up",
 	[TOTAL_SALE] = "sale",
 	[TOTAL_REFUND] = "refund",
+	[TOTAL_REFUND_TOP_UP] = "refund_top_up",
+	[TOTAL_REDEMPTION] = "redemption",
+	[TOTAL_REVERSAL_REFUND] = "reversal_refund",
+	[TOTAL_REVERSAL_REFUND_TOP_UP] = "reversal_refund_top_up",
+	[TOTAL_REVERSAL_REDEMPTION] = "reversal_redemption",
 };
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))

@@ -5,9 +5,9 @@
 #include "money.h"
 #include "till.h"
 
-static bool is_amount(int64_t x, int64_t low)
+static enum total_kind total_of(const struct folding *f)
 {
-	return x >= low && x <= AMOUNT_MAX;
+	return f->is_undo ? TOTAL_REVERSAL_REFUND : TOTAL_REFUND;
 }
 
 static int check_receipt(struct folding *f, const Trib__V1__Refund *b)
@@ -15,15 +15,15 @@ static int check_receipt(struct folding *f, const Trib__V1__Refund *b)
 	const Trib__V1__Entry *e = f->e;
 	bool is_own = !b->has_of_node || b->of_node == e->node;
 
-	if (!is_amount(b->amount, 1) || !is_amount(b->rest, 0) || b->amount + b->rest > AMOUNT_MAX)
+	if (!money_is_amount(b->amount, 1) || !money_is_amount(b->rest, 0) ||
+	    b->amount + b->rest > AMOUNT_MAX)
 		return fold_refuse(f, "the refund's amount or rest is out of bounds");
 	if (b->of_seq < 1 || b->of_incarnation > INCARNATION_MAX ||
 	    (b->has_of_node && (b->of_node < 1 || b->of_node > NODE_MAX)))
 		return fold_refuse(f, "the receipt's number is out of bounds");
-	if (is_own && (b->of_incarnation > e->incarnation ||
-		       (b->of_incarnation == e->incarnation && b->of_seq >= e->seq)))
+	if (is_own && !fold_is_earlier(f, b->of_incarnation, b->of_seq))
 		return fold_refuse(f, "the receipt is later than its refund");
-	if (!is_amount(b->points_clawed_back, 0))
+	if (!money_is_amount(b->points_clawed_back, 0))
 		return fold_refuse(f, "the points clawed back are out of bounds");
 	return 0;
 }
@@ -32,8 +32,8 @@ static int check_back(struct folding *f, const Trib__V1__SliceBack *s)
 {
 	if (s->lot <= 0 || s->issuer != lot_issuer(s->lot))
 		return fold_refuse(f, "the issuer is not the one in the lot's number");
-	if (!is_amount(s->principal, 0) || !is_amount(s->bonus, 0) ||
-	    !is_amount(s->expired_bonus, 0))
+	if (!money_is_amount(s->principal, 0) || !money_is_amount(s->bonus, 0) ||
+	    !money_is_amount(s->expired_bonus, 0))
 		return fold_refuse(f, "a slice back is out of bounds");
 	if (s->expired_principal != 0)
 		return fold_refuse(f, "principal expired by a refund");
@@ -48,6 +48,7 @@ static int check_back(struct folding *f, const Trib__V1__SliceBack *s)
 static int match_effects(struct folding *f, const Trib__V1__Refund *b)
 {
 	const Trib__V1__Entry *e = f->e;
+	int64_t sign = f->is_undo ? -1 : 1;
 	size_t k = 0;
 
 	for (size_t i = 0; i < b->n_back; i++) {
@@ -58,7 +59,8 @@ static int match_effects(struct folding *f, const Trib__V1__Refund *b)
 		while (k < e->n_effects && e->effects[k]->unit != TRIB__V1__UNIT__UNIT_VALUE)
 			k++;
 		if (k == e->n_effects || e->effects[k]->lot != s->lot ||
-		    e->effects[k]->principal != s->principal || e->effects[k]->bonus != s->bonus)
+		    e->effects[k]->principal != sign * s->principal ||
+		    e->effects[k]->bonus != sign * s->bonus)
 			return fold_refuse(f, "the effects are not the slices back");
 		k++;
 	}
@@ -114,10 +116,10 @@ static int fold_stored(struct folding *f, const Trib__V1__Refund *b, int64_t *re
 	if (r == 0)
 		r = fold_credit(f, LEDGER_PROMOTION_COST, LEDGER_UNIT_MONEY, f->e->node, 0, bonus);
 	if (r == 0 && b->n_back > 0)
-		r = fold_total(f, TOTAL_REFUND, TENDER_KIND_STORED_VALUE, LEDGER_UNIT_MONEY,
+		r = fold_total(f, total_of(f), TENDER_KIND_STORED_VALUE, LEDGER_UNIT_MONEY,
 			       principal + bonus);
 	if (r == 0)
-		r = fold_total(f, TOTAL_REFUND, TENDER_NONE, LEDGER_UNIT_BONUS, bonus);
+		r = fold_total(f, total_of(f), TENDER_NONE, LEDGER_UNIT_BONUS, bonus);
 	if (r == 0)
 		*ret_stored = principal + bonus;
 	return r;
@@ -136,13 +138,13 @@ static int fold_paid_out(struct folding *f, const Trib__V1__Refund *b, int64_t *
 		enum tender_kind kind = tender_parse(t->type);
 
 		if (kind == TENDER_NONE || kind == TENDER_KIND_STORED_VALUE ||
-		    !is_amount(t->amount, 1))
+		    !money_is_amount(t->amount, 1))
 			return fold_refuse(f, "a tender is unknown or out of bounds");
 		sum += t->amount;
 		r = fold_credit(f, LEDGER_TENDER_CLEARING, LEDGER_UNIT_MONEY, f->e->node,
 				(int32_t)kind, t->amount);
 		if (r == 0)
-			r = fold_total(f, TOTAL_REFUND, kind, LEDGER_UNIT_MONEY, t->amount);
+			r = fold_total(f, total_of(f), kind, LEDGER_UNIT_MONEY, t->amount);
 	}
 	if (r == 0)
 		*ret_others = sum;
@@ -163,5 +165,5 @@ int fold_refund(struct folding *f, const Trib__V1__Refund *b)
 	if (stored + others != b->amount)
 		return fold_refuse(f, "slices back and tenders are not the refund's amount");
 	r = fold_debit(f, LEDGER_REVENUE, LEDGER_UNIT_MONEY, f->e->node, 0, b->amount);
-	return r < 0 ? r : fold_points_taken(f, TOTAL_REFUND, b->points_clawed_back);
+	return r < 0 ? r : fold_points_taken(f, total_of(f), b->points_clawed_back);
 }

@@ -4,30 +4,25 @@
 #include "money.h"
 #include "till.h"
 
-static bool is_amount(int64_t x, int64_t low)
-{
-	return x >= low && x <= AMOUNT_MAX;
-}
-
 /* Amounts of the receipt: lines, discounts and payable. A partial sale's payable is below what
  * the discounts leave. */
 static int check_amounts(struct folding *f, const Trib__V1__Sale *b)
 {
 	int64_t lines = 0, left = b->list_amount;
 
-	if (!is_amount(b->list_amount, 1) || !is_amount(b->payable, 1))
+	if (!money_is_amount(b->list_amount, 1) || !money_is_amount(b->payable, 1))
 		return fold_refuse(f, "the receipt's amount is out of bounds");
 	if (b->n_lines > SALE_MAX_LINES || b->n_discounts > SALE_MAX_LINES)
 		return fold_refuse(f, "too many lines or discounts");
 	for (size_t i = 0; i < b->n_lines; i++) {
-		if (!is_amount(b->lines[i]->amount, 0) || b->lines[i]->qty_milli < 1)
+		if (!money_is_amount(b->lines[i]->amount, 0) || b->lines[i]->qty_milli < 1)
 			return fold_refuse(f, "a line is out of bounds");
 		lines += b->lines[i]->amount;
 	}
 	if (b->n_lines > 0 && lines != b->list_amount)
 		return fold_refuse(f, "the lines are not the list amount");
 	for (size_t i = 0; i < b->n_discounts; i++) {
-		if (!is_amount(b->discounts[i]->amount, 0))
+		if (!money_is_amount(b->discounts[i]->amount, 0))
 			return fold_refuse(f, "a discount is out of bounds");
 		left -= b->discounts[i]->amount;
 	}
@@ -45,7 +40,7 @@ static int check_points(struct folding *f, const Trib__V1__Sale *b)
 	if (b->points_rate != NULL &&
 	    money_mul_div(b->payable, b->points_rate->num, b->points_rate->den, &earned) < 0)
 		return fold_refuse(f, "the points rate is out of bounds");
-	if (b->points_earned != earned || !is_amount(earned, 0))
+	if (b->points_earned != earned || !money_is_amount(earned, 0))
 		return fold_refuse(f, "points earned are not the rate's");
 	return 0;
 }
@@ -62,7 +57,7 @@ static int fold_tenders(struct folding *f, const Trib__V1__Sale *b, int64_t *ret
 		const Trib__V1__Tender *t = b->tenders[i];
 		enum tender_kind kind = tender_parse(t->type);
 
-		if (kind == TENDER_NONE || !is_amount(t->amount, 1))
+		if (kind == TENDER_NONE || !money_is_amount(t->amount, 1))
 			return fold_refuse(f, "a tender is unknown or out of bounds");
 		if (kind == TENDER_KIND_STORED_VALUE && stored > 0)
 			return fold_refuse(f, "stored value stands twice in the tenders");

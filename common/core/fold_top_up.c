@@ -4,11 +4,6 @@
 #include "money.h"
 #include "rules.h"
 
-static bool is_amount(int64_t x, int64_t low)
-{
-	return x >= low && x <= AMOUNT_MAX;
-}
-
 /* Sums of what the rules gave. */
 static int add_gives(struct folding *f, const Trib__V1__TopUp *b, int64_t *ret_bonus,
 		     int64_t *ret_points)
@@ -20,7 +15,7 @@ static int add_gives(struct folding *f, const Trib__V1__TopUp *b, int64_t *ret_b
 	for (size_t i = 0; i < b->n_gives; i++) {
 		const Trib__V1__RuleGive *g = b->gives[i];
 
-		if (!is_amount(g->bonus, 0) || !is_amount(g->points, 0))
+		if (!money_is_amount(g->bonus, 0) || !money_is_amount(g->points, 0))
 			return fold_refuse(f, "a gift is out of bounds");
 		if (g->uses != 0)
 			return fold_refuse(f, "a gift of uses");
@@ -64,7 +59,7 @@ int fold_top_up(struct folding *f, const Trib__V1__TopUp *b)
 
 	if (r < 0)
 		return r;
-	if (!is_amount(b->paid, 1))
+	if (!money_is_amount(b->paid, 1))
 		return fold_refuse(f, "paid is out of bounds");
 	if (tender == TENDER_NONE || tender == TENDER_KIND_STORED_VALUE)
 		return fold_refuse(f, "no tender that can pay a top-up");

@@ -48,9 +48,18 @@ static int64_t clamp(int64_t x, int64_t high)
 	return x < 0 ? 0 : smaller(x, high);
 }
 
+static bool is_dead(const struct lots_dead *dead, const Trib__V1__SliceEffect *f)
+{
+	bool is_closed = f->terms->has_expires && dead->today > f->terms->expires;
+
+	for (size_t i = 0; i < dead->n && !is_closed; i++)
+		is_closed = dead->closed[i] == f->lot;
+	return is_closed;
+}
+
 /* One slice of `taken`, of which `before` and then `after` is back in all. */
-static int give_back_one(const Trib__V1__SliceEffect *f, int32_t today, int64_t taken,
-			 int64_t before, int64_t after, struct lot_back *ret)
+static int give_back_one(const Trib__V1__SliceEffect *f, const struct lots_dead *dead,
+			 int64_t taken, int64_t before, int64_t after, struct lot_back *ret)
 {
 	struct lot_back back = { .taken = f };
 	int64_t bonus_before, bonus_after;
@@ -62,7 +71,7 @@ static int give_back_one(const Trib__V1__SliceEffect *f, int32_t today, int64_t 
 		return r;
 	back.bonus = bonus_after - bonus_before;
 	back.principal = after - before - back.bonus;
-	if (f->terms->has_expires && today > f->terms->expires) {
+	if (is_dead(dead, f)) {
 		back.expired_bonus = back.bonus;
 		back.bonus = 0;
 	}
@@ -70,8 +79,8 @@ static int give_back_one(const Trib__V1__SliceEffect *f, int32_t today, int64_t 
 	return 0;
 }
 
-int lots_give_back(const Trib__V1__Entry *sale, int32_t today, int64_t before, int64_t after,
-		   struct lot_back *ret_back, size_t *ret_n)
+int lots_give_back(const Trib__V1__Entry *sale, const struct lots_dead *dead, int64_t before,
+		   int64_t after, struct lot_back *ret_back, size_t *ret_n)
 {
 	int64_t offset = 0; /* taken from the slices already walked */
 	size_t n = 0;
@@ -92,7 +101,7 @@ int lots_give_back(const Trib__V1__Entry *sale, int32_t today, int64_t before, i
 		offset += taken;
 		if (a == b)
 			continue;
-		r = give_back_one(f, today, taken, b, a, &ret_back[n]);
+		r = give_back_one(f, dead, taken, b, a, &ret_back[n]);
 		if (r < 0)
 			return r;
 		n++;

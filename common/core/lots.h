@@ -24,14 +24,22 @@ struct lot_back {
 	int64_t expired_bonus; /* came back and expired in the same step */
 };
 
+/* Where bonus that comes back expires at once: in lots past their last day, or closed. */
+struct lots_dead {
+	int32_t today;
+	size_t n;
+	const int64_t *closed; /* borrowed */
+};
+
 /* Choose what goes back when a sale's stored value refunded rises from `before` to `after` in all.
  *
  * Slices are refilled in reverse order of taking; within a slice of which t was taken, the bonus
  * back after r is floor(r * bonus taken / t) in all, so pieces end exactly at the whole. Bonus of
- * a lot past its last day expires at once; its principal comes back as an ordinary slice, since
+ * a dead lot expires at once; its principal comes back as an ordinary slice, since
  * what a member paid does not lapse by a refund. ret_back has room for sale->n_effects.
  * ERR_INVALID where the entry's effects do not cover `after` or lack terms. */
-int MUST_CHECK lots_give_back(const Trib__V1__Entry *sale, int32_t today, int64_t before,
-			      int64_t after, struct lot_back *ret_back, size_t *ret_n);
+int MUST_CHECK lots_give_back(const Trib__V1__Entry *sale, const struct lots_dead *dead,
+			      int64_t before, int64_t after, struct lot_back *ret_back,
+			      size_t *ret_n);
 
 #endif

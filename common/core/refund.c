@@ -1,7 +1,5 @@
 #include "till.h"
 
-#include <string.h>
-
 #include "decide.h"
 #include "fold.h"
 #include "ids.h"
@@ -17,10 +15,8 @@ static bool is_receipt_of(const struct receipt *of, const struct account *acc)
 {
 	const Trib__V1__Entry *e = of->entry;
 
-	return e->body_case == TRIB__V1__ENTRY__BODY_SALE && e->has_account &&
-	       e->account.len == ACCOUNT_ID_BYTES &&
-	       memcmp(e->account.data, acc->id, ACCOUNT_ID_BYTES) == 0 && of->refunded >= 0 &&
-	       of->refunded <= e->sale->payable;
+	return e->body_case == TRIB__V1__ENTRY__BODY_SALE && is_entry_of(e, acc) &&
+	       of->refunded >= 0 && of->refunded <= e->sale->payable;
 }
 
 /* Points that the receipt still deserves while `net` of it stands. */
@@ -78,12 +74,10 @@ static int pay_out(const Trib__V1__Sale *sale, const struct progress *p, struct 
 static int add_back(const struct lot_back *b, struct draft *d, Trib__V1__Refund *body)
 {
 	Trib__V1__SliceBack *s = arena_alloc(d->arena, sizeof(*s));
-	Trib__V1__LotTerms *terms = arena_memdup(d->arena, b->taken->terms, sizeof(*terms));
+	Trib__V1__LotTerms *terms = draft_terms_copy(d, b->taken->terms);
 
 	if (s == NULL || terms == NULL)
 		return ERR_FULL;
-	terms->base.n_unknown_fields = 0;
-	terms->base.unknown_fields = NULL;
 	trib__v1__slice_back__init(s);
 	s->lot = b->taken->lot;
 	s->principal = b->principal;
@@ -99,9 +93,11 @@ static int add_back(const struct lot_back *b, struct draft *d, Trib__V1__Refund 
 }
 
 /* Put stored value back into its lots, once the other tenders have theirs. */
-static int put_back(const Trib__V1__Entry *sale, const struct progress *p, int64_t others,
+static int put_back(const struct receipt *of, const struct progress *p, int64_t others,
 		    int32_t today, struct draft *d, Trib__V1__Refund *body)
 {
+	const struct lots_dead dead = { .today = today, .n = of->n_closed, .closed = of->closed };
+	const Trib__V1__Entry *sale = of->entry;
 	int64_t before = p->before > others ? p->before - others : 0;
 	int64_t after = p->after > others ? p->after - others : 0;
 	struct lot_back *back = arena_alloc(d->arena, sale->n_effects * sizeof(*back));
@@ -111,7 +107,7 @@ static int put_back(const Trib__V1__Entry *sale, const struct progress *p, int64
 	body->back = arena_alloc(d->arena, sale->n_effects * sizeof(Trib__V1__SliceBack *));
 	if (back == NULL || body->back == NULL)
 		return ERR_FULL;
-	r = lots_give_back(sale, today, before, after, back, &n);
+	r = lots_give_back(sale, &dead, before, after, back, &n);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = add_back(&back[i], d, body);
 	return r;
@@ -147,7 +143,7 @@ static enum code check_amount(const struct receipt *of, const struct refund_comm
 
 	facts->rest = of->entry->sale->payable - of->refunded;
 	amount = cmd->has_amount ? cmd->amount : facts->rest;
-	if (cmd->has_amount && (amount < 1 || amount > AMOUNT_MAX))
+	if (cmd->has_amount && !money_is_amount(amount, 1))
 		return CODE_BAD_VALUE;
 	if (amount > facts->rest || facts->rest == 0)
 		return CODE_REFUND_EXCEEDS_SALE;
@@ -177,7 +173,6 @@ enum code refund_decide(const struct till_context *t, const struct account *acc,
 	Trib__V1__Entry e = *ret_entry;
 	struct till_facts facts = { 0 };
 	struct progress p;
-	struct balance here;
 	struct draft d;
 	int64_t others;
 	enum code c;
@@ -185,10 +180,7 @@ enum code refund_decide(const struct till_context *t, const struct account *acc,
 	*ret_facts = facts;
 	if (!is_receipt_of(of, acc))
 		return CODE_INTERNAL;
-	account_balance(acc, t->today, &here);
-	facts.available_here = here.principal + here.bonus;
-	facts.total = account_total_known(acc, t->today);
-	facts.points_held = here.points;
+	facts = facts_of(acc, t->today);
 	facts.payable = of->entry->sale->payable;
 	c = check_amount(of, cmd, &p, &facts);
 	if (c == CODE_OK && points_back(of->entry->sale, &p, &facts.points_wanted) < 0)
@@ -205,7 +197,7 @@ enum code refund_decide(const struct till_context *t, const struct account *acc,
 	if (e.refund == NULL ||
 	    draft_init(&d, a, of->entry->n_effects + (size_t)acc->n_slices) < 0 ||
 	    pay_out(of->entry->sale, &p, a, e.refund, &others) < 0 ||
-	    put_back(of->entry, &p, others, t->today, &d, e.refund) < 0 ||
+	    put_back(of, &p, others, t->today, &d, e.refund) < 0 ||
 	    draft_claw_points(&d, acc, t->today, facts.points_wanted) < 0)
 		return CODE_INTERNAL;
 	e.refund->points_clawed_back = facts.points_wanted;

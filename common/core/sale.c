@@ -14,11 +14,6 @@ struct payment {
 	int64_t others;
 };
 
-static bool is_amount(int64_t x, int64_t low)
-{
-	return x >= low && x <= AMOUNT_MAX;
-}
-
 static bool are_lines_valid(const struct sale_command *cmd)
 {
 	int64_t sum = 0; /* of at most SALE_MAX_LINES times AMOUNT_MAX */
@@ -28,7 +23,8 @@ static bool are_lines_valid(const struct sale_command *cmd)
 	for (size_t i = 0; i < cmd->n_lines; i++) {
 		const struct sale_line *l = &cmd->lines[i];
 
-		if (l->sku == NULL || !is_amount(l->amount, 0) || !is_amount(l->qty_milli, 1))
+		if (l->sku == NULL || !money_is_amount(l->amount, 0) ||
+		    !money_is_amount(l->qty_milli, 1))
 			return false;
 		sum += l->amount;
 	}
@@ -48,7 +44,7 @@ static bool add_tenders(const struct sale_command *cmd, int64_t payable, struct 
 		enum tender_kind kind = tender_parse(cmd->tenders[i].type);
 		int64_t amount = cmd->tenders[i].amount;
 
-		if (kind == TENDER_NONE || !is_amount(amount, 1))
+		if (kind == TENDER_NONE || !money_is_amount(amount, 1))
 			return false;
 		if (kind != TENDER_KIND_STORED_VALUE) {
 			p.others += amount;
@@ -182,7 +178,7 @@ static int add_taken(const struct lot_taken *taken, size_t n, struct draft *d)
 static enum code check_command(const struct sale_command *cmd, struct payment *ret_payment,
 			       struct till_facts *facts)
 {
-	if (!is_amount(cmd->amount, 1) || !are_lines_valid(cmd) || cmd->use_points < 0)
+	if (!money_is_amount(cmd->amount, 1) || !are_lines_valid(cmd) || cmd->use_points < 0)
 		return CODE_BAD_VALUE;
 	if (cmd->use_points > 0)
 		return CODE_NO_RULE;
@@ -201,18 +197,14 @@ enum code sale_decide(const struct till_context *t, const struct account *acc,
 		      struct till_facts *ret_facts)
 {
 	Trib__V1__Entry e = *ret_entry;
-	struct till_facts facts = { 0 };
+	struct till_facts facts = facts_of(acc, t->today);
 	struct payment p;
-	struct balance here;
 	struct lot_taken *taken;
 	struct draft d;
 	size_t n;
 	int64_t sum;
 	enum code c;
 
-	account_balance(acc, t->today, &here);
-	facts.available_here = here.principal + here.bonus;
-	facts.total = account_total_known(acc, t->today);
 	c = check_command(cmd, &p, &facts);
 	*ret_facts = facts;
 	if (c != CODE_OK)
@@ -226,10 +218,7 @@ enum code sale_decide(const struct till_context *t, const struct account *acc,
 	sum = lots_take(acc, t->today, rules_account_type(t->rules, acc->type)->consumption,
 			p.stored_value, taken, &n);
 	if (sum < p.stored_value && !(cmd->allow_partial && sum > 0))
-		/* of an account at home elsewhere only that shop and HQ know the total of now */
-		return facts.total >= p.stored_value || acc->home_store[0] != '\0' ?
-			       CODE_INSUFFICIENT_HERE :
-			       CODE_INSUFFICIENT_BALANCE;
+		return facts.total >= p.stored_value ? CODE_INSUFFICIENT_HERE : insufficient(acc);
 	p.stored_value = sum;
 	e.body_case = TRIB__V1__ENTRY__BODY_SALE;
 	if (make_body(t, acc, cmd, &p, a, &e.sale) < 0 || add_taken(taken, n, &d) < 0 ||
@@ -238,4 +227,21 @@ enum code sale_decide(const struct till_context *t, const struct account *acc,
 		return CODE_INTERNAL;
 	*ret_entry = e;
 	return CODE_OK;
+}
+
+enum code sale_quote(const struct till_context *t, const struct account *acc,
+		     const struct sale_command *cmd, struct arena *a, Trib__V1__Sale **ret_sale,
+		     struct till_facts *ret_facts)
+{
+	Trib__V1__Entry e = TRIB__V1__ENTRY__INIT;
+	Trib__V1__Sale *body = NULL;
+	struct till_facts facts;
+	struct payment p = { 0 };
+	enum code c = sale_decide(t, acc, cmd, a, &e, ret_facts);
+	enum code priced = check_command(cmd, &p, &facts);
+
+	if (priced == CODE_OK && make_body(t, acc, cmd, &p, a, &body) < 0)
+		c = CODE_INTERNAL;
+	*ret_sale = c != CODE_INTERNAL ? body : NULL;
+	return c;
 }

@@ -127,26 +127,29 @@ enum code refund_decide(const struct till_context *t, const struct account *acc,
 			const struct receipt *of, const struct refund_command *cmd, struct arena *a,
 			Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
 
-/* What a sale would be, without its doing: *ret_sale is the body that it would have (stored value
- * as asked for, whether it is there or not), or NULL where the command cannot be priced. Answers
- * the code that sale_decide would. */
+/* What a sale would be, without its doing. Answers the code and facts that sale_decide would;
+ * *ret_sale is the body that the sale would have if all the stored value asked for were there, or
+ * NULL where the command cannot be priced (CODE_BAD_VALUE, CODE_NO_RULE, CODE_PAYABLE_CHANGED,
+ * CODE_INTERNAL). */
 enum code sale_quote(const struct till_context *t, const struct account *acc,
 		     const struct sale_command *cmd, struct arena *a, Trib__V1__Sale **ret_sale,
 		     struct till_facts *ret_facts);
 
-/* Refund of a top-up: takes what this node holds of its lot, pays the principal back to the
- * top-up's tender and closes the lot; the bonus that is left lapses, points given are clawed back
+/* Refund of a top-up of this node: takes what this node holds of its lot, past its last day too,
+ * pays the principal back to the top-up's tender and closes the lot; the bonus that is left lapses.
+ * Of `points` given for `paid`, floor(points * rest / paid) stay deserved, all others are clawed back
  * by the account type's policy. facts->rest is the principal that can go back now. A lot is closed
  * whole: an amount must be exactly that (less is CODE_BAD_VALUE, more CODE_REFUND_EXCEEDS_SALE, as
- * is any refund where nothing is left). With is_cancel anything but the whole lot as issued is
+ * is any refund where no principal is left). Principal that a refund of a sale brings back later may
+ * be refunded again. With is_cancel anything but the whole lot as issued is
  * CODE_INSUFFICIENT_BALANCE, or CODE_INSUFFICIENT_HERE where the account has its home elsewhere. */
 enum code top_up_refund_decide(const struct till_context *t, const struct account *acc,
 			       const struct receipt *of, const struct refund_command *cmd,
 			       struct arena *a, Trib__V1__Entry *ret_entry,
 			       struct till_facts *ret_facts);
 
-/* Redemption of points for an item: those that expire first. CODE_POINTS_SHORT; only an active
- * account may redeem. */
+/* Redemption of points for an item of at most ITEM_MAX bytes: those that expire first.
+ * CODE_POINTS_SHORT; only an active account may redeem. */
 enum code redemption_decide(const struct till_context *t, const struct account *acc,
 			    const struct redemption_command *cmd, struct arena *a,
 			    Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
@@ -154,7 +157,9 @@ enum code redemption_decide(const struct till_context *t, const struct account *
 /* Undo an entry: a refund of a sale or of a top-up, or a redemption. That nothing later rests on it
  * (it is the last refund of its receipt) is the caller's to know. What it put back must be held
  * still, else CODE_INSUFFICIENT_BALANCE, or CODE_INSUFFICIENT_HERE for an account at home
- * elsewhere. Bonus that expired when it came back stays expired: nothing of it is held. */
+ * elsewhere. Bonus that expired when it came back stays expired: nothing of it is held. Points that
+ * it took pay what the member owes, then go back to their lots. *ret_entry borrows the body of `of`,
+ * which must live as long. */
 enum code reversal_decide(const struct till_context *t, const struct account *acc,
 			  const Trib__V1__Entry *of, struct arena *a, Trib__V1__Entry *ret_entry,
 			  struct till_facts *ret_facts);

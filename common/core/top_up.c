@@ -114,14 +114,11 @@ enum code top_up_decide(const struct till_context *t, const struct account *acc,
 {
 	enum tender_kind tender = tender_parse(cmd->tender);
 	Trib__V1__Entry e = *ret_entry;
-	struct till_facts facts = { .payable = cmd->paid };
-	struct balance here;
+	struct till_facts facts = facts_of(acc, t->today);
 	struct draft d;
 	struct gifts g;
 
-	account_balance(acc, t->today, &here);
-	facts.available_here = here.principal + here.bonus;
-	facts.total = account_total_known(acc, t->today);
+	facts.payable = cmd->paid;
 	*ret_facts = facts;
 	if (cmd->paid < 1 || cmd->paid > AMOUNT_MAX || tender == TENDER_NONE ||
 	    tender == TENDER_KIND_STORED_VALUE)

@@ -317,11 +317,10 @@ static void a_refund_gives_back_what_its_body_says(void **state)
 		       "slices back and tenders are not the refund's amount");
 	ASSERT_REFUSED(s, b->back[1]->expired_principal, 1, "principal expired by a refund");
 	ASSERT_REFUSED(s, b->points_clawed_back, 169,
-		       "points of the effects are not the points clawed back");
+		       "points of the effects are not the points taken");
 	ASSERT_REFUSED(s, b->points_clawed_back, -1, "the points clawed back are out of bounds");
 	ASSERT_REFUSED(s, points->principal, 150, "points are given where they are taken");
-	ASSERT_REFUSED(s, e->points_owed, 19,
-		       "points of the effects are not the points clawed back");
+	ASSERT_REFUSED(s, e->points_owed, 19, "points of the effects are not the points taken");
 	ASSERT_REFUSED(s, e->points_owed, -20, "points are given where they are taken");
 }
 

@@ -112,6 +112,26 @@ int64_t shop_lot(uint64_t seq)
 	return lot_id(SHOP_NODE, 1, seq);
 }
 
+static struct lot_story *story_of(struct shop *s, int64_t lot)
+{
+	size_t i = 0;
+
+	while (i < s->n_lots && s->lots[i].lot != lot)
+		i++;
+	assert_true(i < SHOP_MAX_LOTS);
+	if (i == s->n_lots)
+		s->lots[s->n_lots++] = (struct lot_story){ .lot = lot };
+	return &s->lots[i];
+}
+
+static void issue(struct shop *s, int64_t lot, int64_t principal, int64_t bonus)
+{
+	struct lot_story *x = story_of(s, lot);
+
+	x->issued[0] += principal;
+	x->issued[1] += bonus;
+}
+
 void shop_put_lot(struct shop *s, uint64_t seq, int64_t principal, int64_t bonus, int32_t expires,
 		  int64_t age)
 {
@@ -128,6 +148,7 @@ void shop_put_lot(struct shop *s, uint64_t seq, int64_t principal, int64_t bonus
 	};
 
 	assert_int_equal(account_put(&s->acc, &put), 0);
+	issue(s, put.lot, principal, bonus);
 	s->ledger[LEDGER_PRINCIPAL][LEDGER_UNIT_MONEY] += principal;
 	s->ledger[LEDGER_BONUS][LEDGER_UNIT_BONUS] += bonus;
 }
@@ -183,6 +204,85 @@ static void check_books(const struct shop *s)
 	assert_int_equal(s->ledger[LEDGER_POINTS][LEDGER_UNIT_POINTS], held.points);
 }
 
+static void tell_refund(struct shop *s, const Trib__V1__Refund *b, int64_t sign)
+{
+	for (size_t i = 0; i < b->n_back; i++) {
+		const Trib__V1__SliceBack *k = b->back[i];
+		struct lot_story *x = story_of(s, k->lot);
+
+		x->consumed[0] -= sign * k->principal;
+		x->consumed[1] -= sign * (k->bonus + k->expired_bonus);
+		x->lapsed[1] += sign * k->expired_bonus;
+	}
+}
+
+static void tell_top_up_refund(struct shop *s, const Trib__V1__RefundTopUp *b, int64_t sign)
+{
+	struct lot_story *x = story_of(s, lot_id(s->entry->node, b->of_incarnation, b->of_seq));
+
+	x->refunded[0] += sign * b->amount;
+	x->lapsed[1] += sign * b->bonus;
+}
+
+static void tell_sale(struct shop *s)
+{
+	for (size_t i = 0; i < s->entry->n_effects; i++) {
+		const Trib__V1__SliceEffect *f = s->entry->effects[i];
+
+		if (f->unit != TRIB__V1__UNIT__UNIT_VALUE)
+			continue;
+		story_of(s, f->lot)->consumed[0] -= f->principal;
+		story_of(s, f->lot)->consumed[1] -= f->bonus;
+	}
+}
+
+/* Continue the lots' stories with the entry's body; a top-up's lot is its own. */
+static void tell(struct shop *s)
+{
+	const Trib__V1__Entry *e = s->entry;
+
+	switch ((int)e->body_case) {
+	case TRIB__V1__ENTRY__BODY_TOP_UP:
+		issue(s, e->effects[0]->lot, e->effects[0]->principal, e->effects[0]->bonus);
+		break;
+	case TRIB__V1__ENTRY__BODY_SALE:
+		tell_sale(s);
+		break;
+	case TRIB__V1__ENTRY__BODY_REFUND:
+		tell_refund(s, e->refund, 1);
+		break;
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+		tell_top_up_refund(s, e->refund_top_up, 1);
+		break;
+	case TRIB__V1__ENTRY__BODY_REVERSAL:
+		if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND)
+			tell_refund(s, e->reversal->refund, -1);
+		else if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND_TOP_UP)
+			tell_top_up_refund(s, e->reversal->refund_top_up, -1);
+		break;
+	default:
+		break;
+	}
+}
+
+static void check_lots(const struct shop *s)
+{
+	for (size_t i = 0; i < s->n_lots; i++) {
+		const struct lot_story *x = &s->lots[i];
+		const struct slice *held =
+			account_find(&s->acc, TRIB__V1__UNIT__UNIT_VALUE, x->lot);
+		int64_t rest[2];
+
+		for (int k = 0; k < 2; k++) {
+			rest[k] = x->issued[k] - x->consumed[k] - x->lapsed[k] - x->refunded[k];
+			assert_true(x->consumed[k] >= 0 && x->lapsed[k] >= 0 &&
+				    x->refunded[k] >= 0);
+		}
+		assert_int_equal(rest[0], held != NULL ? held->principal : 0);
+		assert_int_equal(rest[1], held != NULL ? held->bonus : 0);
+	}
+}
+
 /* Post the fold into the shop's ledger, checking F1 on the way. */
 static void book(struct shop *s)
 {
@@ -222,8 +322,10 @@ static void commit(struct shop *s, Trib__V1__Entry *e)
 		fail_msg("fold_entry: %s", why);
 	assert_int_equal(account_fold(&s->acc, s->entry), 0);
 	book(s);
+	tell(s);
 	check_account(&s->acc);
 	check_books(s);
+	check_lots(s);
 	s->t.seq++;
 	s->t.wall_ms += 1000;
 }
@@ -310,13 +412,84 @@ enum code shop_refund(struct shop *s, struct receipt *of, int64_t amount)
 {
 	struct refund_command cmd = { .has_amount = amount != 0, .amount = amount };
 	Trib__V1__Entry e = begin(s);
-	enum code c = refund_decide(&s->t, &s->acc, of, &cmd, &s->draft, &e, &s->facts);
+	enum code c;
 
+	of->n_closed = s->n_closed;
+	of->closed = s->closed;
+	c = refund_decide(&s->t, &s->acc, of, &cmd, &s->draft, &e, &s->facts);
 	c = end(s, c, &e);
 	if (c == CODE_OK) {
 		of->refunded += s->entry->refund->amount;
 		assert_int_equal(s->entry->refund->rest, of->entry->sale->payable - of->refunded);
 		assert_true(s->entry->refund->rest >= 0); /* T4 */
+	}
+	return c;
+}
+
+static int64_t lot_of(const Trib__V1__Entry *top_up)
+{
+	return lot_id(top_up->node, top_up->incarnation, top_up->seq);
+}
+
+static enum code refund_top_up(struct shop *s, struct receipt *of, const struct refund_command *cmd)
+{
+	Trib__V1__Entry e = begin(s);
+	enum code c = top_up_refund_decide(&s->t, &s->acc, of, cmd, &s->draft, &e, &s->facts);
+
+	c = end(s, c, &e);
+	if (c == CODE_OK) {
+		of->refunded += s->entry->refund_top_up->amount;
+		assert_int_equal(s->entry->refund_top_up->rest,
+				 of->entry->top_up->paid - of->refunded);
+		assert_true(s->entry->refund_top_up->rest >= 0); /* T4 */
+		assert_null(account_find(&s->acc, TRIB__V1__UNIT__UNIT_VALUE, lot_of(of->entry)));
+		assert_true(s->n_closed < SHOP_MAX_CLOSED);
+		s->closed[s->n_closed++] = lot_of(of->entry);
+	}
+	return c;
+}
+
+enum code shop_refund_top_up(struct shop *s, struct receipt *of, int64_t amount)
+{
+	struct refund_command cmd = { .has_amount = amount != 0, .amount = amount };
+
+	return refund_top_up(s, of, &cmd);
+}
+
+enum code shop_cancel_top_up(struct shop *s, struct receipt *of)
+{
+	struct refund_command cmd = { .is_cancel = true };
+
+	return refund_top_up(s, of, &cmd);
+}
+
+enum code shop_redeem(struct shop *s, int64_t points)
+{
+	struct redemption_command cmd = { .points = points, .item = "mug" };
+	Trib__V1__Entry e = begin(s);
+	enum code c = redemption_decide(&s->t, &s->acc, &cmd, &s->draft, &e, &s->facts);
+
+	return end(s, c, &e);
+}
+
+enum code shop_reverse(struct shop *s, const Trib__V1__Entry *undone, struct receipt *of_receipt)
+{
+	Trib__V1__Entry e = begin(s);
+	enum code c = reversal_decide(&s->t, &s->acc, undone, &s->draft, &e, &s->facts);
+
+	c = end(s, c, &e);
+	if (c != CODE_OK)
+		return c;
+	if (of_receipt != NULL) {
+		of_receipt->refunded -= entry_amount(s->entry);
+		assert_true(of_receipt->refunded >= 0);
+	}
+	if (undone->body_case == TRIB__V1__ENTRY__BODY_REFUND_TOP_UP) {
+		size_t i = s->n_closed - 1;
+
+		while (s->closed[i] != lot_of(of_receipt->entry))
+			i--;
+		s->closed[i] = s->closed[--s->n_closed];
 	}
 	return c;
 }

@@ -1,8 +1,9 @@
 /* A shop with one account for tests: each verb goes through decide, bytes, both folds.
  *
  * After every operation the fixture checks the account's invariants A1-A5, that the books balance
- * (F1), and that the books' principal, bonus and points are what the account holds; a refusal must
- * have changed nothing (T1). */
+ * (F1), that the books' principal, bonus and points are what the account holds, and that every lot is
+ * conserved (issued - consumed - lapsed - refunded = held); a refusal must have changed nothing
+ * (T1). */
 #ifndef TRIB_TESTS_TILL_FIXTURE_H
 #define TRIB_TESTS_TILL_FIXTURE_H
 
@@ -22,6 +23,14 @@
 #define SHOP_NODE 107
 #define SHOP_MAX_RULES 4
 #define SHOP_MAX_STEPS 4
+#define SHOP_MAX_CLOSED 64
+#define SHOP_MAX_LOTS 1200
+
+/* What became of a lot, principal and bonus, by the bodies of the entries. */
+struct lot_story {
+	int64_t lot;
+	int64_t issued[2], consumed[2], lapsed[2], refunded[2];
+};
 
 /* A member of a table of ledger sums, credits less debits. */
 #define LEDGER_CELLS (LEDGER_ISSUED + 1)
@@ -37,6 +46,11 @@ struct shop {
 	uint8_t bytes[64 * 1024];
 	int64_t ledger[LEDGER_CELLS][LEDGER_UNIT_USES + 1];
 	int64_t clearing[TENDER_OTHER + 1]; /* debits less credits by tender */
+	size_t n_lots;
+	struct lot_story lots[SHOP_MAX_LOTS];
+
+	size_t n_closed; /* lots that refunds of top-ups closed */
+	int64_t closed[SHOP_MAX_CLOSED];
 
 	struct arena draft, unpacked, kept;
 
@@ -77,6 +91,14 @@ struct receipt shop_keep_receipt(struct shop *s);
 
 /* Refund `amount`, 0 being the whole rest, and count it in of->refunded. */
 enum code shop_refund(struct shop *s, struct receipt *of, int64_t amount);
+
+/* Of a top-up; with the amount 0 whatever is left of its lot. Closes the lot in the shop. */
+enum code shop_refund_top_up(struct shop *s, struct receipt *of, int64_t amount);
+enum code shop_cancel_top_up(struct shop *s, struct receipt *of);
+enum code shop_redeem(struct shop *s, int64_t points);
+
+/* Undo the kept entry; *of_receipt is the receipt that it refunded, or NULL for a redemption. */
+enum code shop_reverse(struct shop *s, const Trib__V1__Entry *undone, struct receipt *of_receipt);
 
 struct balance shop_balance(const struct shop *s);
 void assert_balance(const struct shop *s, int64_t principal, int64_t bonus);
