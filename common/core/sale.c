@@ -146,7 +146,9 @@ static int make_body(const struct till_context *t, const struct account *acc,
 	body->payable = p->stored_value + p->others;
 	body->account_type = arena_strdup(a, acc->type);
 	body->tier = acc->tier[0] != '\0' ? arena_strdup(a, acc->tier) : NULL;
-	if (body->account_type == NULL || (acc->tier[0] != '\0' && body->tier == NULL))
+	body->staff = cmd->staff != NULL ? arena_strdup(a, cmd->staff) : NULL;
+	if (body->account_type == NULL || (acc->tier[0] != '\0' && body->tier == NULL) ||
+	    (cmd->staff != NULL && body->staff == NULL))
 		return ERR_FULL;
 	r = add_lines(cmd, a, body);
 	if (r == 0)

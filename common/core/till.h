@@ -64,6 +64,7 @@ struct sale_command {
 	bool allow_partial;
 	bool has_expected_payable;
 	int64_t expected_payable;
+	const char *staff; /* who sold; or NULL */
 };
 
 struct redemption_command {

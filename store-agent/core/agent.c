@@ -88,7 +88,8 @@ int agent_step(struct agent *a, const struct agent_event *ev, struct agent_effec
 		on_rules(a, ev);
 		break;
 	case AGENT_SETTINGS:
-		a->cutoff_min = ev->cutoff_min;
+		a->cutoff_min = ev->settings.cutoff_min;
+		a->kinds = ev->settings.kinds;
 		break;
 	case AGENT_LINK_UP:
 	case AGENT_LINK_LOST:

@@ -3,6 +3,8 @@
  * One turn of the daemon's loop is one transaction of its journal:
  *
  *   COMMAND ──> LOAD ──> LOADED ──> APPEND or ANSWER      any number of times
+ *      ^                    │            │
+ *      └── PIN checked ── CHECK_PIN      │
  *                                        │
  *                              (the loop commits once)
  *                                        │
@@ -33,6 +35,10 @@
  *   G9  between LOAD and its LOADED there is no other step
  *   G10 once HQ's signature proved that this journal is not the one it booked, no entry is decided
  *       any more and no link opens, in this process and in later ones
+ *   G11 while a PIN is checked nothing is decided: the second COMMAND loads and judges anew, so
+ *       that what happened meanwhile (a cancel, a lock, a success from another lane) counts
+ *   G12 a wrong PIN is an entry before it is an answer
+ *   G13 a cancelled order has no later success, whatever the key
  *
  * relayed_seq is what the relay of the present Welcome holds; it falls when that says less.
  * booked_seq is HQ's signed word and never falls. */
@@ -47,11 +53,13 @@
 #include "arena.h"
 #include "chain.h"
 #include "entry.h"
+#include "fold.h"
 #include "ids.h"
 #include "sync.h"
 
 #define AGENT_MAX_PENDING 4096
 #define AGENT_MAX_RULE_SETS 8
+#define AGENT_MAX_CHECKS 64 /* PINs under check at a time */
 #define AGENT_MAX_EFFECTS 8
 #define AGENT_ARENA_BYTES (1024u * 1024)
 #define AGENT_DOWN_WINDOW_BYTES (1024u * 1024)
@@ -123,7 +131,10 @@ struct agent_event {
 			const Trib__V1__RuleSet *const
 				*sets; /* borrowed until the next AGENT_RULES */
 		} rules;
-		int32_t cutoff_min;
+		struct {
+			int32_t cutoff_min;
+			uint64_t kinds; /* bit by kind: what HQ books; 0: not told */
+		} settings;
 		struct {
 			struct agent_claim relayed;
 			struct agent_claim booked; /* HQ's signature verified */
@@ -150,6 +161,7 @@ struct agent_event {
 
 enum agent_effect_kind {
 	AGENT_LOAD, /* read what the command needs, then step LOADED */
+	AGENT_CHECK_PIN, /* compare with the account's verifier, set command->pin, step COMMAND again */
 	AGENT_APPEND, /* write entry, account and records in the turn's transaction */
 	AGENT_ANSWER, /* an answer that moves nothing; it waits for the commit alike */
 	AGENT_RELEASE, /* answer these requests as decided */
@@ -167,23 +179,43 @@ enum agent_effect_kind {
 	AGENT_ALARM,
 };
 
+/* What an entry changes of a receipt: of the sale or top-up at seq in this journal. */
+struct agent_receipt_change {
+	uint64_t seq; /* 0: of none */
+	int64_t refunded; /* added to what came back of it */
+	uint64_t undone_seq; /* a reversal: of the refund that it undoes; else 0 */
+};
+
+enum agent_keeps { /* what is written beside an entry */
+	AGENT_KEEPS_ORDER, /* the answer, by order and key */
+	AGENT_KEEPS_CANCEL, /* the end of the order that the command cancels, and the answer */
+	AGENT_KEEPS_NOTHING, /* the request's answer comes by itself */
+};
+
 struct agent_append {
 	const struct agent_command *command;
+	enum agent_keeps keeps;
 	const Trib__V1__Entry *entry; /* all pointers: valid until the next LOADED */
 	const uint8_t *bytes;
 	size_t len;
 	struct position at; /* of the entry */
-	struct account *account; /* folded */
+	struct account *account; /* folded; NULL: the entry has none */
 	bool is_new_account;
+	bool is_first_of_day; /* of its business day */
 	struct balance here; /* after the entry */
-	uint64_t receipt_seq; /* refund: of the sale; else 0 */
+	struct agent_receipt_change receipt;
 	int64_t receipt_refunded; /* its new sum */
+	bool sets_pin;
+	struct agent_pin pin; /* its new state */
+	bool is_reversing; /* cancel: the entry undoes something */
 };
 
 enum agent_outcome {
 	AGENT_REFUSED,
 	AGENT_REPLAY_KEY,
-	AGENT_REPLAY_ORDER
+	AGENT_REPLAY_ORDER,
+	AGENT_REPLAY_CANCEL, /* of the cancel that the order has */
+	AGENT_QUOTED,
 };
 
 struct agent_answer {
@@ -194,13 +226,19 @@ struct agent_answer {
 	const char *detail; /* or NULL; static English */
 	struct till_facts facts;
 	const char *held_store; /* that holds a receipt; or NULL */
+	uint64_t cancel_seq; /* ORDER_CANCELLED: of the entry that reversed the order, or 0 */
+	uint32_t pin_tries_left; /* PIN_WRONG */
+	int64_t pin_locked_until_ms; /* PIN_LOCKED, and PIN_WRONG that locked it; else 0 */
+	const Trib__V1__Sale *quote; /* QUOTED: valid until the next LOADED; `code` says why not */
+	uint64_t quote_rules_version;
+	bool is_pin_required; /* QUOTED */
 	bool keep_key; /* write the key record: a 422 with a key, or a replay under a new key */
 };
 
 struct agent_effect {
 	enum agent_effect_kind kind;
 	union {
-		const struct agent_command *load;
+		const struct agent_command *load; /* CHECK_PIN's too */
 		struct agent_append append;
 		struct agent_answer answer;
 		struct {
@@ -264,10 +302,14 @@ struct agent {
 	uint32_t pending[AGENT_MAX_PENDING];
 	size_t n_finished; /* of `finished`, told by the last RELEASE or REFUSE */
 	uint32_t finished[AGENT_MAX_PENDING];
+	size_t n_checking;
+	const struct agent_command
+		*checking[AGENT_MAX_CHECKS]; /* borrowed until COMMAND comes again */
 
 	size_t n_rule_sets;
 	const Trib__V1__RuleSet *rule_sets[AGENT_MAX_RULE_SETS]; /* borrowed, rising versions */
 	int32_t cutoff_min;
+	uint64_t kinds;
 
 	enum agent_link link;
 	bool is_blocked;
@@ -290,6 +332,7 @@ struct agent {
 
 	struct arena arena; /* over memory[] */
 	uint8_t bytes[ENTRY_MAX_BYTES];
+	struct fold fold; /* scratch: what HQ will make of an entry */
 	_Alignas(16) uint8_t memory[AGENT_ARENA_BYTES];
 };
 
@@ -302,6 +345,9 @@ void agent_init(struct agent *a, const struct agent_identity *id, const struct a
  * ERR_FULL: AGENT_COMMAND only, AGENT_MAX_PENDING are waiting: commit and try again. ERR_STATE: an
  * event that does not belong here (a second Welcome, an ack before it); nothing changed. */
 int MUST_CHECK agent_step(struct agent *a, const struct agent_event *ev, struct agent_effects *ret);
+
+/* No receipt: ret->seq is 0. */
+void agent_receipt_change_of(const Trib__V1__Entry *e, struct agent_receipt_change *ret);
 
 /* Monotonic time at which AGENT_TICK is due, or AGENT_NEVER. */
 uint64_t agent_deadline_ms(const struct agent *a);

@@ -19,8 +19,19 @@ const char *agent_verb_name(enum agent_verb v)
 		return "sale";
 	case AGENT_REFUND:
 		return "refund";
+	case AGENT_REDEMPTION:
+		return "redemption";
+	case AGENT_CANCEL:
+		return "cancel";
+	case AGENT_CLOSE_DAY:
+		return "close_day";
 	}
 	return "unknown";
+}
+
+bool agent_verb_has_orders(enum agent_verb v)
+{
+	return v == AGENT_TOP_UP || v == AGENT_SALE || v == AGENT_REFUND || v == AGENT_REDEMPTION;
 }
 
 static int32_t floor_days(int64_t ms)

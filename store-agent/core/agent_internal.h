@@ -18,6 +18,46 @@ void agent_on_loaded(struct agent *a, const struct agent_command *c, struct agen
 void agent_on_committed(struct agent *a, struct agent_effects *out);
 void agent_on_rolled_back(struct agent *a, struct agent_effects *out);
 
+struct agent_answer *agent_answer_add(struct agent_effects *out, const struct agent_command *c,
+				      enum agent_outcome outcome);
+struct agent_answer *agent_refuse(struct agent_effects *out, const struct agent_command *c,
+				  enum code code);
+void agent_refuse_value(struct agent_effects *out, const struct agent_command *c, const char *param,
+			const char *detail);
+
+/* agent_gate.c: may the box take the command at all? */
+enum code agent_gate(const struct agent *a, const struct agent_command *c,
+		     const struct agent_loaded *l);
+
+/* agent_decide.c: judge a command that no record answers, or a quote. One or more effects. */
+void agent_decide(struct agent *a, const struct agent_command *c, struct agent_loaded *l,
+		  struct agent_effects *out);
+void agent_quote(struct agent *a, const struct agent_command *c, struct agent_loaded *l,
+		 struct agent_effects *out);
+void agent_context(const struct agent *a, const struct agent_command *c, struct till_context *ret);
+enum code agent_refund_receipt(struct agent *a, const struct agent_loaded *l,
+			       const struct refund_command *how, const struct till_context *t,
+			       Trib__V1__Entry *e, struct till_facts *facts);
+
+/* Fold the decided entry, pack it and let it be written: the point of no return of the turn. e and
+ * what it points at live in the agent's arena. NULL: it does not fold or fit, nothing changed. */
+struct agent_append *agent_append_entry(struct agent *a, const struct agent_command *c,
+					struct agent_loaded *l, const struct till_context *t,
+					const Trib__V1__Entry *e, enum agent_keeps keeps,
+					struct agent_effects *out);
+
+/* agent_cancel.c: the entry that ends an order, as the verbs' decisions. */
+enum code agent_cancel(struct agent *a, const struct agent_command *c, const struct agent_loaded *l,
+		       const struct till_context *t, Trib__V1__Entry *e, struct till_facts *facts,
+		       struct agent_effects *out);
+
+/* agent_pin.c: CODE_OK, and the sale may be decided; else a refusal or CHECK_PIN may stand in *out
+ * already. */
+enum code agent_judge_pin(struct agent *a, const struct agent_command *c, struct agent_loaded *l,
+			  const struct till_context *t, Trib__V1__Entry *e,
+			  struct agent_effects *out);
+bool agent_is_pin_needed(const struct agent_command *c, const struct agent_loaded *l);
+
 /* agent_link.c: the relay. */
 void agent_watch_booking(struct agent *a, uint64_t now_ms, struct agent_effects *out);
 bool agent_claim_fits(const struct agent *a, const struct agent_claim *c);

@@ -81,167 +81,6 @@ struct balance answer_total_balance(struct store *s, const struct account *a,
 	return total;
 }
 
-static void put_balances(struct store *s, const struct agent_append *x, struct text *t)
-{
-	struct balance total = answer_total_balance(s, x->account, &x->here);
-
-	answer_put_balance(t, "balance", &total);
-	answer_put_balance(t, "available_here", &x->here);
-}
-
-static void put_txn(struct store *s, const struct agent_append *x, struct text *t)
-{
-	char txn[TXN_TEXT_BYTES];
-
-	txn_format(s->identity.agent.store, s->identity.agent.incarnation, x->at.seq, txn);
-	text_key_string(t, "txn", txn);
-	text_key_string(t, "order_no", x->command->order_no);
-}
-
-/* Sums of the header's effects of one unit. */
-static void sum_effects(const Trib__V1__Entry *e, int unit, int64_t *ret_principal,
-			int64_t *ret_bonus)
-{
-	*ret_principal = 0;
-	*ret_bonus = 0;
-	for (size_t i = 0; i < e->n_effects; i++) {
-		if ((int)e->effects[i]->unit != unit)
-			continue;
-		*ret_principal += e->effects[i]->principal;
-		*ret_bonus += e->effects[i]->bonus;
-	}
-}
-
-static void put_top_up(struct store *s, const struct agent_append *x, struct text *t)
-{
-	const Trib__V1__TopUp *b = x->entry->top_up;
-	int64_t bonus = 0, points = 0, uses = 0;
-	const char *tier = NULL;
-
-	for (size_t i = 0; i < b->n_gives; i++) {
-		bonus += b->gives[i]->bonus;
-		points += b->gives[i]->points;
-		uses += b->gives[i]->uses;
-		if (b->gives[i]->tier != NULL)
-			tier = b->gives[i]->tier;
-	}
-	put_txn(s, x, t);
-	text_key(t, "gives");
-	text_raw(t, "{");
-	text_key_int(t, "principal", b->paid);
-	text_key_int(t, "bonus", bonus);
-	text_key_int(t, "points", points);
-	text_key_int(t, "uses", uses);
-	if (tier != NULL)
-		text_key_string(t, "tier", tier);
-	text_raw(t, "}");
-	put_balances(s, x, t);
-}
-
-static void put_tenders(struct text *t, const char *name, const char *what, Trib__V1__Tender **list,
-			size_t n)
-{
-	text_key(t, name);
-	text_raw(t, "[");
-	for (size_t i = 0; i < n; i++) {
-		text_comma(t);
-		text_raw(t, "{");
-		text_key_string(t, what, list[i]->type);
-		text_key_int(t, "amount", list[i]->amount);
-		if (list[i]->payment_ref != NULL)
-			text_key_string(t, "payment_ref", list[i]->payment_ref);
-		text_raw(t, "}");
-	}
-	text_raw(t, "]");
-}
-
-static int64_t put_discounts(struct text *t, const Trib__V1__Sale *b)
-{
-	int64_t sum = 0;
-
-	text_key(t, "discounts");
-	text_raw(t, "[");
-	for (size_t i = 0; i < b->n_discounts; i++) {
-		text_comma(t);
-		text_raw(t, "{");
-		text_key_string(t, "rule", b->discounts[i]->rule);
-		text_key_int(t, "amount", b->discounts[i]->amount);
-		text_raw(t, "}");
-		sum += b->discounts[i]->amount;
-	}
-	text_raw(t, "]");
-	return sum;
-}
-
-static void put_sale(struct store *s, const struct agent_append *x, struct text *t)
-{
-	const Trib__V1__Sale *b = x->entry->sale;
-	int64_t principal, bonus, discount, remaining;
-
-	sum_effects(x->entry, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
-	put_txn(s, x, t);
-	text_key_int(t, "list_amount", b->list_amount);
-	discount = put_discounts(t, b);
-	text_key_int(t, "payable", b->payable);
-	put_tenders(t, "tenders", "type", b->tenders, b->n_tenders);
-	text_key_int(t, "points_earned", b->points_earned);
-	text_key_int(t, "rules_version", (int64_t)x->entry->rules_version);
-	text_key_bool(t, "approvable", true);
-	text_key(t, "paid_from");
-	text_raw(t, "{");
-	text_key_int(t, "principal", -principal);
-	text_key_int(t, "bonus", -bonus);
-	text_key_int(t, "points", b->points_used);
-	text_raw(t, "}");
-	remaining = b->list_amount - discount - b->payable;
-	if (remaining > 0)
-		text_key_int(t, "remaining", remaining);
-	put_balances(s, x, t);
-}
-
-static void put_refund(struct store *s, const struct agent_append *x, struct text *t)
-{
-	const Trib__V1__Refund *b = x->entry->refund;
-	int64_t principal, bonus;
-
-	sum_effects(x->entry, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
-	put_txn(s, x, t);
-	text_key_int(t, "amount", b->amount);
-	text_key(t, "restored");
-	text_raw(t, "{");
-	text_key_int(t, "principal", principal);
-	text_key_int(t, "bonus", bonus);
-	text_key_int(t, "points", 0);
-	text_raw(t, "}");
-	put_tenders(t, "paid_out", "tender", b->paid_out, b->n_paid_out);
-	text_key_int(t, "points_clawed_back", b->points_clawed_back);
-	text_key_int(t, "rest", b->rest);
-	put_balances(s, x, t);
-}
-
-void answer_of_entry(struct store *s, const struct agent_append *x, struct text *t)
-{
-	text_clear(t);
-	switch (x->command->verb) {
-	case AGENT_OPEN_CARD:
-		answer_of_account(s, x->account, x->command->card_no, x->command->wall_ms, t);
-		return;
-	case AGENT_TOP_UP:
-		text_raw(t, "{");
-		put_top_up(s, x, t);
-		break;
-	case AGENT_SALE:
-		text_raw(t, "{");
-		put_sale(s, x, t);
-		break;
-	case AGENT_REFUND:
-		text_raw(t, "{");
-		put_refund(s, x, t);
-		break;
-	}
-	text_raw(t, "}");
-}
-
 void answer_put_uplink(struct store *s, struct text *t)
 {
 	int64_t since = s->agent->uplink_since_ms;
@@ -273,33 +112,36 @@ void answer_add_today(struct store *s, uint64_t seq, char *data, size_t *len)
 struct held {
 	json_t *list;
 	const char *own_store;
-	int32_t utc_offset_min;
 };
+
+static void set_time(json_t *o, const char *name, int64_t wall_ms)
+{
+	struct text t = { 0 };
+
+	text_raw(&t, "{");
+	text_key_time(&t, name, wall_ms, clock_utc_offset_min(wall_ms));
+	text_raw(&t, "}");
+	json_object_update_new(o, json_loads(t.data, 0, NULL));
+	text_finish(&t);
+}
 
 static void add_held(void *ctx, const struct journal_holder *h)
 {
 	struct held *held = ctx;
-	struct text t = { 0 };
 	json_t *item;
 
 	if (strcmp(h->store, held->own_store) == 0 || h->principal + h->bonus == 0)
 		return;
 	item = json_pack("{s:s,s:I}", "store", h->store, "amount",
 			 (json_int_t)(h->principal + h->bonus));
-	text_raw(&t, "{");
 	if (h->has_silent_since)
-		text_key_time(&t, "silent_since", h->silent_since_ms, held->utc_offset_min);
-	text_raw(&t, "}");
-	json_object_update_new(item, json_loads(t.data, 0, NULL));
-	text_finish(&t);
+		set_time(item, "silent_since", h->silent_since_ms);
 	json_array_append_new(held->list, item);
 }
 
 static json_t *held_elsewhere(struct store *s, const struct account *a, const char *receipt_store)
 {
-	struct held held = { .list = json_array(),
-			     .own_store = s->identity.agent.store,
-			     .utc_offset_min = clock_utc_offset_min(clock_wall_ms()) };
+	struct held held = { .list = json_array(), .own_store = s->identity.agent.store };
 
 	if (receipt_store != NULL)
 		json_array_append_new(held.list, json_pack("{s:s}", "store", receipt_store));
@@ -311,6 +153,14 @@ static json_t *held_elsewhere(struct store *s, const struct account *a, const ch
 static void set_int(json_t *o, const char *name, int64_t v)
 {
 	json_object_set_new(o, name, json_integer(v));
+}
+
+static void set_txn(struct store *s, json_t *o, const char *name, uint64_t seq)
+{
+	char txn[TXN_TEXT_BYTES];
+
+	txn_format(s->identity.agent.store, s->identity.agent.incarnation, seq, txn);
+	json_object_set_new(o, name, json_string(txn));
 }
 
 static json_t *facts_json(struct store *s, const struct agent_answer *x, const struct account *a)
@@ -337,6 +187,17 @@ static json_t *facts_json(struct store *s, const struct agent_answer *x, const s
 	case CODE_POINTS_SHORT:
 		set_int(o, "points_held", f->points_held);
 		set_int(o, "points_wanted", f->points_wanted);
+		break;
+	case CODE_ORDER_CANCELLED:
+		if (x->cancel_seq != 0)
+			set_txn(s, o, "txn", x->cancel_seq);
+		break;
+	case CODE_PIN_WRONG:
+		set_int(o, "tries_left", x->pin_tries_left);
+		/* fall through */
+	case CODE_PIN_LOCKED:
+		if (x->pin_locked_until_ms != 0)
+			set_time(o, "locked_until", x->pin_locked_until_ms);
 		break;
 	}
 	if (x->detail != NULL)

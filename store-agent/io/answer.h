@@ -14,6 +14,9 @@ struct store;
 /* The stored answer of an entry, without today's members, into t (cleared first). */
 void answer_of_entry(struct store *s, const struct agent_append *x, struct text *t);
 
+/* A quote, into t (cleared first). */
+void answer_of_quote(const struct agent_answer *x, struct text *t);
+
 /* An account's object, without today's members, into t (cleared first). new_card is a card that is
  * not written yet, or NULL. */
 void answer_of_account(struct store *s, const struct account *a, const char *new_card,

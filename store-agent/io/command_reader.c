@@ -1,3 +1,7 @@
+#include <sodium.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "answer.h"
@@ -30,9 +34,9 @@ static const uint8_t *read_trace(struct command_reader *r)
 {
 	const char *text;
 
-	if (http_header(r->call->http, "traceparent") == NULL)
+	if (http_header(r->call.http, "traceparent") == NULL)
 		return NULL;
-	text = http_trace_id(r->call->http);
+	text = http_trace_id(r->call.http);
 	for (size_t i = 0; i < sizeof(r->trace_id); i++) {
 		int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
 
@@ -46,9 +50,9 @@ static const uint8_t *read_trace(struct command_reader *r)
 static void read_headers(struct command_reader *r)
 {
 	struct agent_command *c = &r->command;
-	const char *witness = http_header(r->call->http, "Trib-Witness");
+	const char *witness = http_header(r->call.http, "Trib-Witness");
 
-	c->key = http_header(r->call->http, "Idempotency-Key");
+	c->key = http_header(r->call.http, "Idempotency-Key");
 	if (c->key != NULL && !is_printable(c->key, KEY_MAX))
 		body_fail(&r->body.top, "Idempotency-Key", CODE_BAD_VALUE,
 			  "must be 1 to 64 printable ASCII characters");
@@ -58,16 +62,19 @@ static void read_headers(struct command_reader *r)
 	c->trace_id = read_trace(r);
 }
 
-void command_begin(struct command_reader *r, struct call *call, enum agent_verb verb)
+struct command_reader *command_begin(struct call *call, enum agent_verb verb)
 {
-	static const struct body_text order_no = { 1, ORDER_NO_MAX, BODY_PRINTABLE };
 	static const struct body_text operator_name = { 1, OPERATOR_MAX, BODY_ANY };
-	struct agent_command *c = &r->command;
+	struct command_reader *r = calloc(1, sizeof(*r));
+	struct agent_command *c;
+	const char *text;
 	size_t len;
-	const char *text = http_body(call->http, &len);
 
-	r->call = call;
-	memset(c, 0, sizeof(*c));
+	if (r == NULL)
+		abort();
+	r->call = *call;
+	c = &r->command;
+	text = http_body(call->http, &len);
 	body_init(&r->body, text, len);
 	fingerprint_init(&r->print, verb);
 	c->verb = verb;
@@ -75,10 +82,30 @@ void command_begin(struct command_reader *r, struct call *call, enum agent_verb 
 	c->utc_offset_min = clock_utc_offset_min(c->wall_ms);
 	c->lane = call->who.lane;
 	read_headers(r);
-	if (verb == AGENT_OPEN_CARD)
-		return;
-	c->order_no = command_text(r, &r->body.top, "order_no", BODY_REQUIRED, &order_no);
-	c->operator_name = command_text(r, &r->body.top, "operator", BODY_OPTIONAL, &operator_name);
+	if (verb != AGENT_OPEN_CARD)
+		c->operator_name =
+			command_text(r, &r->body.top, "operator", BODY_OPTIONAL, &operator_name);
+	return r;
+}
+
+void command_order_no(struct command_reader *r, enum body_need need)
+{
+	static const struct body_text order_no = { 1, ORDER_NO_MAX, BODY_PRINTABLE };
+
+	r->command.order_no = command_text(r, &r->body.top, "order_no", need, &order_no);
+}
+
+struct command_reader *command_reader_of(const struct agent_command *c)
+{
+	return (struct command_reader *)((uintptr_t)c - offsetof(struct command_reader, command));
+}
+
+void command_destroy(struct command_reader *r)
+{
+	body_finish(&r->body);
+	free(r->lines);
+	sodium_memzero(r->pin, sizeof(r->pin));
+	free(r);
 }
 
 const char *command_text(struct command_reader *r, struct body_scope *s, const char *name,
@@ -107,13 +134,13 @@ bool command_bool(struct command_reader *r, struct body_scope *s, const char *na
 	return v;
 }
 
-void command_not_offered(struct command_reader *r, const char *const *names)
+void command_pin(struct command_reader *r)
 {
-	for (; *names != NULL; names++) {
-		if (body_has(&r->body.top, *names))
-			body_fail(&r->body.top, *names, CODE_BAD_VALUE,
-				  "not offered by this version");
-	}
+	static const struct body_text pin = { PIN_MIN, PIN_MAX, BODY_DIGITS };
+	const char *text = body_text(&r->body.top, "pin", BODY_OPTIONAL, &pin);
+
+	if (text != NULL)
+		snprintf(r->pin, sizeof(r->pin), "%s", text);
 }
 
 bool call_body_failed(struct call *call, struct json_body *b)
@@ -127,11 +154,41 @@ bool call_body_failed(struct call *call, struct json_body *b)
 	return true;
 }
 
+static void on_pin_hashed(void *ctx, const struct pin_result *result)
+{
+	struct command_reader *r = ctx;
+
+	if (result->is_failed) {
+		answer_error(r->call.store, r->call.http, CODE_INTERNAL, NULL, NULL);
+	} else {
+		snprintf(r->pin_verifier, sizeof(r->pin_verifier), "%s", result->verifier);
+		turn_take(r->call.store, r->call.http, &r->command);
+	}
+	command_destroy(r);
+}
+
+/* A new card's PIN is hashed first; a sale's is compared when the core asks for it. */
+static void take(struct command_reader *r)
+{
+	struct store *s = r->call.store;
+
+	fingerprint_final(&r->print, r->command.fingerprint);
+	if (r->command.verb != AGENT_OPEN_CARD || r->pin[0] == '\0') {
+		turn_take(s, r->call.http, &r->command);
+		return;
+	}
+	r->command.open.has_pin = true;
+	r->is_held = true;
+	if (pin_hash(s->pins, r->pin, on_pin_hashed, r) < 0) {
+		r->is_held = false;
+		answer_error(s, r->call.http, CODE_RATE_LIMITED, NULL, NULL);
+	}
+}
+
 void command_finish(struct command_reader *r)
 {
-	if (!call_body_failed(r->call, &r->body)) {
-		fingerprint_final(&r->print, r->command.fingerprint);
-		turn_take(r->call->store, r->call->http, &r->command);
-	}
-	body_finish(&r->body);
+	if (!call_body_failed(&r->call, &r->body))
+		take(r);
+	if (!r->is_held)
+		command_destroy(r);
 }

@@ -62,6 +62,41 @@ static int compare(const void *x, const void *y)
 		      ((const struct fingerprint_field *)y)->name);
 }
 
+static void update_value(crypto_generichash_state *st, const struct fingerprint_field *f)
+{
+	const char *kind = f->is_array ? "a" : f->text != NULL ? "t" : "i";
+
+	crypto_generichash_update(st, (const uint8_t *)kind, 1);
+	if (f->is_array)
+		crypto_generichash_update(st, f->digest, sizeof(f->digest));
+	else if (f->text != NULL)
+		update_text(st, f->text);
+	else
+		update_number(st, (uint64_t)f->number);
+}
+
+void fingerprint_array_init(struct fingerprint_array *a)
+{
+	crypto_generichash_init(&a->hash, NULL, 0, AGENT_FINGERPRINT_BYTES);
+}
+
+void fingerprint_array_add(struct fingerprint_array *a, struct fingerprint *item)
+{
+	uint8_t digest[AGENT_FINGERPRINT_BYTES];
+
+	fingerprint_final(item, digest);
+	crypto_generichash_update(&a->hash, digest, sizeof(digest));
+}
+
+void fingerprint_array_final(struct fingerprint_array *a, struct fingerprint *into,
+			     const char *name)
+{
+	struct fingerprint_field *f = add(into, NULL, name);
+
+	f->is_array = true;
+	crypto_generichash_final(&a->hash, f->digest, sizeof(f->digest));
+}
+
 void fingerprint_final(struct fingerprint *f, uint8_t ret[AGENT_FINGERPRINT_BYTES])
 {
 	crypto_generichash_state st;
@@ -73,12 +108,7 @@ void fingerprint_final(struct fingerprint *f, uint8_t ret[AGENT_FINGERPRINT_BYTE
 		const struct fingerprint_field *field = &f->fields[i];
 
 		update_text(&st, field->name);
-		crypto_generichash_update(&st, (const uint8_t *)(field->text != NULL ? "t" : "i"),
-					  1);
-		if (field->text != NULL)
-			update_text(&st, field->text);
-		else
-			update_number(&st, (uint64_t)field->number);
+		update_value(&st, field);
 	}
 	crypto_generichash_final(&st, ret, AGENT_FINGERPRINT_BYTES);
 }

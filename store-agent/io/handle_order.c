@@ -2,15 +2,25 @@
 #include "routes.h"
 #include "store.h"
 
-static void put_order(void *ctx, enum agent_verb verb, uint64_t seq, const char *answer, size_t len)
+static void put_order(void *ctx, const struct journal_order *o)
 {
 	struct store *s = ctx;
 	struct text *t = &s->text;
+	char txn[TXN_TEXT_BYTES];
 
 	text_comma(t);
-	text_bytes(t, answer, len - 1); /* but for the closing brace */
-	text_key_string(t, "verb", agent_verb_name(verb));
-	text_key_string(t, "sync_state", agent_sync_state(s->agent, seq));
+	if (o->len > 0)
+		text_bytes(t, o->answer, o->len - 1); /* but for the closing brace */
+	else
+		text_raw(t, "{");
+	text_key_string(t, "verb", agent_verb_name(o->verb));
+	text_key_string(t, "state", o->cancel_seq != 0 ? "cancelled" : "done");
+	if (o->is_reversed) {
+		txn_format(s->identity.agent.store, s->identity.agent.incarnation, o->cancel_seq,
+			   txn);
+		text_key_string(t, "cancel_txn", txn);
+	}
+	text_key_string(t, "sync_state", agent_sync_state(s->agent, o->seq));
 	answer_put_uplink(s, t);
 	text_raw(t, "}");
 }

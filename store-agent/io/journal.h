@@ -64,6 +64,9 @@ struct journal_loaded {
 	size_t key_answer_len;
 	const char *order_answer;
 	size_t order_answer_len;
+	const char *cancel_answer; /* of the cancel that the order has */
+	size_t cancel_answer_len;
+	const char *pin_verifier; /* of the account; NULL: it has no PIN */
 };
 
 /* Borrows c. The result is owned by j and valid until the next call. */
@@ -73,6 +76,10 @@ struct journal_loaded *journal_load(struct journal *j, const struct agent_comman
  * that was made of it. ERR_FULL: the disk is full. */
 int MUST_CHECK journal_append(struct journal *j, const struct agent_append *x, const char *answer,
 			      size_t len);
+
+/* Set the verifier of a new account's PIN, in the transaction of its entry. */
+int MUST_CHECK journal_set_pin(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
+			       const char *verifier);
 
 /* Write the key record of a refusal, or (seq != 0) of a replay of `order`'s answer. */
 int MUST_CHECK journal_keep_key(struct journal *j, const struct agent_command *c, int status,
@@ -97,11 +104,18 @@ struct journal_holder {
 void journal_each_holder(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
 			 void (*each)(void *ctx, const struct journal_holder *h), void *ctx);
 
-/* The stored answers of an order number, by verb. */
+struct journal_order {
+	enum agent_verb verb;
+	uint64_t seq; /* of the success; of an order that never arrived: of the cancel */
+	const char *answer; /* of the success; "" where there is none */
+	size_t len;
+	uint64_t cancel_seq; /* or 0 */
+	bool is_reversed;
+};
+
+/* The records of an order number, by verb. */
 void journal_each_order(struct journal *j, const char *order_no,
-			void (*each)(void *ctx, enum agent_verb verb, uint64_t seq,
-				     const char *answer, size_t len),
-			void *ctx);
+			void (*each)(void *ctx, const struct journal_order *o), void *ctx);
 
 /* Entries from first_seq up to last_seq while `each` answers true; bytes are borrowed. */
 void journal_each_entry(struct journal *j, uint64_t first_seq, uint64_t last_seq,

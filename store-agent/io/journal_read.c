@@ -32,17 +32,23 @@ void journal_each_holder(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
 }
 
 void journal_each_order(struct journal *j, const char *order_no,
-			void (*each)(void *ctx, enum agent_verb verb, uint64_t seq,
-				     const char *answer, size_t len),
-			void *ctx)
+			void (*each)(void *ctx, const struct journal_order *o), void *ctx)
 {
 	sqlite3_stmt *st = journal_statement(j, JOURNAL_ORDER_ALL);
 
 	journal_bind_text(st, 1, order_no);
-	while (journal_row(j, st))
-		each(ctx, (enum agent_verb)sqlite3_column_int(st, 0),
-		     (uint64_t)sqlite3_column_int64(st, 1),
-		     (const char *)sqlite3_column_text(st, 2), (size_t)sqlite3_column_bytes(st, 2));
+	while (journal_row(j, st)) {
+		const struct journal_order o = {
+			.verb = (enum agent_verb)sqlite3_column_int(st, 0),
+			.seq = (uint64_t)sqlite3_column_int64(st, 1),
+			.answer = (const char *)sqlite3_column_text(st, 2),
+			.len = (size_t)sqlite3_column_bytes(st, 2),
+			.cancel_seq = (uint64_t)sqlite3_column_int64(st, 3),
+			.is_reversed = sqlite3_column_int(st, 4) != 0,
+		};
+
+		each(ctx, &o);
+	}
 }
 
 void journal_each_entry(struct journal *j, uint64_t first_seq, uint64_t last_seq,

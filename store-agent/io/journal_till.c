@@ -4,9 +4,26 @@
 #include "journal_internal.h"
 #include "log.h"
 
+/* Text of a column, copied; NULL where there is none. */
+static const char *text_keep(struct journal *j, sqlite3_stmt *st, int column, size_t *ret_len)
+{
+	const char *copy;
+
+	*ret_len = (size_t)sqlite3_column_bytes(st, column);
+	if (sqlite3_column_type(st, column) == SQLITE_NULL)
+		return NULL;
+	copy = arena_memdup(&j->arena, sqlite3_column_text(st, column), *ret_len + 1);
+	if (copy == NULL)
+		journal_die(j, "record_size");
+	return copy;
+}
+
+/* The cancel's answer goes to j->loaded. */
 static void record_read(struct journal *j, sqlite3_stmt *st, struct agent_record *ret,
 			const char **ret_answer, size_t *ret_len)
 {
+	struct journal_loaded *l = &j->loaded;
+
 	if (!journal_row(j, st))
 		return;
 	ret->is_found = true;
@@ -15,10 +32,11 @@ static void record_read(struct journal *j, sqlite3_stmt *st, struct agent_record
 		memcpy(ret->fingerprint, sqlite3_column_blob(st, 1), AGENT_FINGERPRINT_BYTES);
 	ret->seq = (uint64_t)sqlite3_column_int64(st, 2);
 	ret->status = sqlite3_column_int(st, 3);
-	*ret_len = (size_t)sqlite3_column_bytes(st, 4);
-	*ret_answer = arena_memdup(&j->arena, sqlite3_column_text(st, 4), *ret_len + 1);
-	if (*ret_answer == NULL)
-		journal_die(j, "record_size");
+	*ret_answer = text_keep(j, st, 4, ret_len);
+	ret->cancel_seq = (uint64_t)sqlite3_column_int64(st, 5);
+	ret->is_reversed = sqlite3_column_int(st, 6) != 0;
+	if (ret->cancel_seq != 0)
+		l->cancel_answer = text_keep(j, st, 7, &l->cancel_answer_len);
 	journal_reset(st);
 }
 
@@ -61,6 +79,7 @@ static bool account_read(struct journal *j, const void *id)
 	sqlite3_stmt *st = journal_statement(j, JOURNAL_ACCOUNT_GET);
 	struct account *a = &j->account;
 	char type[ACCOUNT_TYPE_MAX];
+	size_t len;
 
 	journal_bind_blob(st, 1, id, ACCOUNT_ID_BYTES);
 	if (!journal_row(j, st))
@@ -76,6 +95,10 @@ static bool account_read(struct journal *j, const void *id)
 	a->facts_bonus = sqlite3_column_int64(st, 8);
 	a->facts_points = sqlite3_column_int64(st, 9);
 	a->facts_here = sqlite3_column_int64(st, 10);
+	j->loaded.pin_verifier = text_keep(j, st, 11, &len);
+	j->loaded.core.pin.is_set = j->loaded.pin_verifier != NULL;
+	j->loaded.core.pin.failures = (uint32_t)sqlite3_column_int64(st, 12);
+	j->loaded.core.pin.locked_until_ms = sqlite3_column_int64(st, 13);
 	journal_reset(st);
 	slices_read(j, a);
 	return true;
@@ -83,6 +106,7 @@ static bool account_read(struct journal *j, const void *id)
 
 const struct account *journal_read_account(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES])
 {
+	arena_reset(&j->arena);
 	return account_read(j, id) ? &j->account : NULL;
 }
 
@@ -104,33 +128,29 @@ static void load_card(struct journal *j, const struct agent_command *c)
 static uint64_t order_seq(struct journal *j, enum agent_verb verb, const char *order_no)
 {
 	sqlite3_stmt *st = journal_statement(j, JOURNAL_ORDER_GET);
-	uint64_t seq;
+	uint64_t seq = 0;
 
 	journal_bind_int(st, 1, verb);
 	journal_bind_text(st, 2, order_no);
 	if (!journal_row(j, st))
 		return 0;
-	seq = (uint64_t)sqlite3_column_int64(st, 2);
+	if (sqlite3_column_int(st, 3) == 201)
+		seq = (uint64_t)sqlite3_column_int64(st, 2);
 	journal_reset(st);
 	return seq;
 }
 
-static void load_receipt(struct journal *j, const struct agent_command *c)
+/* The entry at seq, in j's arena; NULL: there is none. */
+static const Trib__V1__Entry *entry_read(struct journal *j, uint64_t seq)
 {
 	sqlite3_stmt *st = journal_statement(j, JOURNAL_ENTRY_BYTES);
-	struct agent_loaded *l = &j->loaded.core;
-	uint64_t seq = c->refund.seq;
 	const char *why = "";
 	Trib__V1__Entry *e;
 	int r;
 
-	if (seq == 0)
-		seq = order_seq(j, AGENT_SALE, c->refund.order_no);
-	if (seq == 0)
-		seq = order_seq(j, AGENT_TOP_UP, c->refund.order_no);
 	journal_bind_int(st, 1, (int64_t)seq);
 	if (!journal_row(j, st))
-		return;
+		return NULL;
 	/* Written by us: node and incarnation are those of every entry here. */
 	e = trib__v1__entry__unpack(&j->arena.allocator, (size_t)sqlite3_column_bytes(st, 0),
 				    sqlite3_column_blob(st, 0));
@@ -141,15 +161,83 @@ static void load_receipt(struct journal *j, const struct agent_command *c)
 	if (r < 0)
 		journal_die(j, "receipt_unpack");
 	journal_reset(st);
+	return e;
+}
+
+/* What came back of the sale or top-up at seq. */
+static int64_t refunded_read(struct journal *j, uint64_t seq)
+{
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_RECEIPT_GET);
+	int64_t refunded;
+
+	journal_bind_int(st, 1, (int64_t)seq);
+	if (!journal_row(j, st))
+		return 0;
+	refunded = sqlite3_column_int64(st, 0);
+	journal_reset(st);
+	return refunded;
+}
+
+/* Lots of a sale that a refund of their top-up closed: only this node's own top-ups can be. */
+static void load_closed(struct journal *j, const Trib__V1__Entry *sale)
+{
+	struct agent_loaded *l = &j->loaded.core;
+
+	for (size_t i = 0; i < sale->n_effects && i < ENTRY_MAX_EFFECTS; i++) {
+		const Trib__V1__SliceEffect *x = sale->effects[i];
+		uint64_t seq = (uint64_t)x->lot & LOT_SEQ_MAX;
+
+		if (x->unit == TRIB__V1__UNIT__UNIT_VALUE &&
+		    x->lot == lot_id(sale->node, sale->incarnation, seq) &&
+		    refunded_read(j, seq) > 0)
+			j->closed[l->n_closed++] = x->lot;
+	}
+	l->closed = j->closed;
+}
+
+static bool has_later_refund(struct journal *j, uint64_t of_seq, uint64_t seq)
+{
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_REFUND_LATER);
+
+	journal_bind_int(st, 1, (int64_t)of_seq);
+	journal_bind_int(st, 2, (int64_t)seq);
+	if (!journal_row(j, st))
+		return false;
+	journal_reset(st);
+	return true;
+}
+
+/* Load the entry that is refunded or cancelled, and what stands of its receipt. */
+static void load_receipt(struct journal *j, uint64_t seq)
+{
+	struct agent_loaded *l = &j->loaded.core;
+	const Trib__V1__Entry *e = seq != 0 ? entry_read(j, seq) : NULL;
+	uint64_t of_seq = seq;
+
 	l->receipt = e;
+	if (e == NULL)
+		return;
 	if (e->has_account)
 		l->has_account = account_read(j, e->account.data);
-	st = journal_statement(j, JOURNAL_RECEIPT_GET);
-	journal_bind_int(st, 1, (int64_t)seq);
-	if (journal_row(j, st)) {
-		l->receipt_refunded = sqlite3_column_int64(st, 0);
-		journal_reset(st);
-	}
+	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND)
+		of_seq = e->refund->of_seq;
+	else if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND_TOP_UP)
+		of_seq = e->refund_top_up->of_seq;
+	l->receipt_refunded = refunded_read(j, of_seq);
+	l->is_last_refund = of_seq != seq && !has_later_refund(j, of_seq, seq);
+	if (e->body_case == TRIB__V1__ENTRY__BODY_SALE)
+		load_closed(j, e);
+}
+
+static void load_refund(struct journal *j, const struct agent_command *c)
+{
+	uint64_t seq = c->refund.seq;
+
+	if (seq == 0 && c->refund.order_no != NULL)
+		seq = order_seq(j, AGENT_SALE, c->refund.order_no);
+	if (seq == 0 && c->refund.order_no != NULL)
+		seq = order_seq(j, AGENT_TOP_UP, c->refund.order_no);
+	load_receipt(j, seq);
 }
 
 struct journal_loaded *journal_load(struct journal *j, const struct agent_command *c)
@@ -167,14 +255,16 @@ struct journal_loaded *journal_load(struct journal *j, const struct agent_comman
 	}
 	if (c->order_no != NULL) {
 		st = journal_statement(j, JOURNAL_ORDER_GET);
-		journal_bind_int(st, 1, c->verb);
+		journal_bind_int(st, 1, c->verb == AGENT_CANCEL ? c->cancel : c->verb);
 		journal_bind_text(st, 2, c->order_no);
 		record_read(j, st, &l->core.by_order, &l->order_answer, &l->order_answer_len);
 	}
 	if (c->verb == AGENT_REFUND)
-		load_receipt(j, c);
-	else
+		load_refund(j, c);
+	else if (c->verb != AGENT_CANCEL)
 		load_card(j, c);
+	else if (l->core.by_order.is_found && l->core.by_order.status == 201)
+		load_receipt(j, l->core.by_order.seq);
 	if (c->witness.present && journal_head_at(j, c->witness.seq, j->witness_head))
 		l->core.witness_head = j->witness_head;
 	return l;
@@ -200,6 +290,15 @@ static int put_account(struct journal *j, const struct agent_append *x)
 		journal_bind_text(st, 1, x->command->card_no);
 		journal_bind_blob(st, 2, a->id, ACCOUNT_ID_BYTES);
 		return journal_write(j, st);
+	}
+	if (x->sets_pin) {
+		st = journal_statement(j, JOURNAL_ACCOUNT_PIN);
+		journal_bind_blob(st, 1, a->id, ACCOUNT_ID_BYTES);
+		journal_bind_int(st, 2, x->pin.failures);
+		journal_bind_int(st, 3, x->pin.locked_until_ms);
+		r = journal_write(j, st);
+		if (r < 0)
+			return r;
 	}
 	if (x->entry->points_owed == 0)
 		return 0;
@@ -264,6 +363,29 @@ static int put_order(struct journal *j, const struct agent_append *x, const char
 	return journal_write(j, st);
 }
 
+static int put_cancel(struct journal *j, const struct agent_append *x, const char *answer,
+		      size_t len)
+{
+	const struct agent_command *c = x->command;
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_ORDER_CANCEL);
+
+	journal_bind_int(st, 1, c->cancel);
+	journal_bind_text(st, 2, c->order_no);
+	journal_bind_int(st, 3, (int64_t)x->at.seq);
+	journal_bind_int(st, 4, x->is_reversing);
+	(void)sqlite3_bind_text64(st, 5, answer, len, SQLITE_STATIC, SQLITE_UTF8);
+	return journal_write(j, st);
+}
+
+int journal_set_pin(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES], const char *verifier)
+{
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_ACCOUNT_SET_PIN);
+
+	journal_bind_blob(st, 1, id, ACCOUNT_ID_BYTES);
+	journal_bind_text(st, 2, verifier);
+	return journal_write(j, st);
+}
+
 int journal_keep_key(struct journal *j, const struct agent_command *c, int status, uint64_t seq,
 		     const char *answer, size_t len)
 {
@@ -275,10 +397,70 @@ int journal_keep_key(struct journal *j, const struct agent_command *c, int statu
 	journal_bind_blob(st, 4, c->fingerprint, AGENT_FINGERPRINT_BYTES);
 	journal_bind_int(st, 5, (int64_t)seq);
 	journal_bind_int(st, 6, status);
-	if (seq == 0 || c->order_no == NULL) /* else order_record has it */
+	if (seq == 0 || c->order_no == NULL || !agent_verb_has_orders(c->verb))
+		/* else order_record has it */
 		(void)sqlite3_bind_text64(st, 7, answer, len, SQLITE_STATIC, SQLITE_UTF8);
 	journal_bind_int(st, 8, c->wall_ms);
 	return journal_write(j, st);
+}
+
+static int put_receipt(struct journal *j, const struct agent_append *x)
+{
+	const struct agent_receipt_change *c = &x->receipt;
+	bool undoes = c->undone_seq != 0;
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_RECEIPT_PUT);
+	int r;
+
+	journal_bind_int(st, 1, (int64_t)c->seq);
+	journal_bind_int(st, 2, x->receipt_refunded);
+	r = journal_write(j, st);
+	if (r < 0)
+		return r;
+	st = journal_statement(j, undoes ? JOURNAL_REFUND_UNDO : JOURNAL_REFUND_PUT);
+	journal_bind_int(st, 1, (int64_t)(undoes ? c->undone_seq : x->at.seq));
+	if (!undoes)
+		journal_bind_int(st, 2, (int64_t)c->seq);
+	return journal_write(j, st);
+}
+
+/* What hangs on the entry itself: the account's history, the day, the receipt. */
+static int put_marks(struct journal *j, const struct agent_append *x)
+{
+	sqlite3_stmt *st;
+	int r = 0;
+
+	if (x->account != NULL) {
+		st = journal_statement(j, JOURNAL_ACCOUNT_ENTRY_PUT);
+		journal_bind_blob(st, 1, x->account->id, ACCOUNT_ID_BYTES);
+		journal_bind_int(st, 2, (int64_t)x->at.seq);
+		r = journal_write(j, st);
+	}
+	if (r == 0 && x->is_first_of_day) {
+		st = journal_statement(j, JOURNAL_DAY_PUT);
+		journal_bind_int(st, 1, x->entry->business_day);
+		journal_bind_int(st, 2, (int64_t)x->at.seq);
+		r = journal_write(j, st);
+	}
+	return r == 0 && x->receipt.seq != 0 ? put_receipt(j, x) : r;
+}
+
+/* The answer, by order and by key. */
+static int put_records(struct journal *j, const struct agent_append *x, const char *answer,
+		       size_t len)
+{
+	const struct agent_command *c = x->command;
+	int r = 0;
+
+	if (x->keeps == AGENT_KEEPS_NOTHING)
+		return 0;
+	if (x->keeps == AGENT_KEEPS_CANCEL)
+		r = put_cancel(j, x, answer, len);
+	else if (c->order_no != NULL)
+		r = put_order(j, x, answer, len);
+	if (r == 0 && c->key != NULL)
+		r = journal_keep_key(j, c, x->keeps == AGENT_KEEPS_CANCEL ? 200 : 201, x->at.seq,
+				     answer, len);
+	return r;
 }
 
 int journal_append(struct journal *j, const struct agent_append *x, const char *answer, size_t len)
@@ -291,21 +473,15 @@ int journal_append(struct journal *j, const struct agent_append *x, const char *
 	journal_bind_blob(st, 2, x->bytes, x->len);
 	journal_bind_blob(st, 3, x->at.head, HEAD_BYTES);
 	r = journal_write(j, st);
-	if (r == 0)
+	if (r == 0 && x->account != NULL)
 		r = put_account(j, x);
-	if (r == 0)
+	if (r == 0 && x->account != NULL)
 		r = put_slices(j, x);
 	FAULT_POINT("store.mid_append");
-	if (r == 0 && x->command->order_no != NULL)
-		r = put_order(j, x, answer, len);
-	if (r == 0 && x->command->key != NULL)
-		r = journal_keep_key(j, x->command, 201, x->at.seq, answer, len);
-	if (r == 0 && x->receipt_seq != 0) {
-		st = journal_statement(j, JOURNAL_RECEIPT_PUT);
-		journal_bind_int(st, 1, (int64_t)x->receipt_seq);
-		journal_bind_int(st, 2, x->receipt_refunded);
-		r = journal_write(j, st);
-	}
+	if (r == 0)
+		r = put_records(j, x, answer, len);
+	if (r == 0)
+		r = put_marks(j, x);
 	if (r == 0)
 		j->end = x->at;
 	FAULT_POINT("store.after_append");

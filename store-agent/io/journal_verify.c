@@ -18,12 +18,20 @@ static const char tables_sql[] =
 	"WITHOUT ROWID;"
 	"CREATE TEMP TABLE IF NOT EXISTS v_receipt (seq INTEGER PRIMARY KEY, refunded INTEGER);"
 	"CREATE TEMP TABLE IF NOT EXISTS v_order (verb INTEGER, order_no TEXT, seq INTEGER, "
-	"PRIMARY KEY (verb, order_no)) WITHOUT ROWID;"
-	"DELETE FROM v_slice; DELETE FROM v_account; DELETE FROM v_receipt; DELETE FROM v_order;";
+	"cancel_seq INTEGER, PRIMARY KEY (verb, order_no)) WITHOUT ROWID;"
+	"CREATE TEMP TABLE IF NOT EXISTS v_refund (seq INTEGER PRIMARY KEY, of_seq INTEGER, "
+	"is_undone INTEGER);"
+	"CREATE TEMP TABLE IF NOT EXISTS v_history (account BLOB, seq INTEGER, "
+	"PRIMARY KEY (account, seq)) WITHOUT ROWID;"
+	"CREATE TEMP TABLE IF NOT EXISTS v_day (day INTEGER PRIMARY KEY, seq INTEGER);"
+	"DELETE FROM v_slice; DELETE FROM v_account; DELETE FROM v_receipt; DELETE FROM v_order;"
+	"DELETE FROM v_refund; DELETE FROM v_history; DELETE FROM v_day;";
 
 static const char drop_sql[] =
 	"DROP TABLE IF EXISTS temp.v_slice; DROP TABLE IF EXISTS temp.v_account;"
-	"DROP TABLE IF EXISTS temp.v_receipt; DROP TABLE IF EXISTS temp.v_order;";
+	"DROP TABLE IF EXISTS temp.v_receipt; DROP TABLE IF EXISTS temp.v_order;"
+	"DROP TABLE IF EXISTS temp.v_refund; DROP TABLE IF EXISTS temp.v_history;"
+	"DROP TABLE IF EXISTS temp.v_day;";
 
 static const char *const adding_sql[] = {
 	"INSERT INTO v_slice VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE "
@@ -31,13 +39,22 @@ static const char *const adding_sql[] = {
 	"INSERT INTO v_account VALUES (?1, ?2) ON CONFLICT DO UPDATE SET owed = owed + excluded.owed",
 	"INSERT INTO v_receipt VALUES (?1, ?2) ON CONFLICT DO UPDATE "
 	"SET refunded = refunded + excluded.refunded",
-	"INSERT OR IGNORE INTO v_order VALUES (?1, ?2, ?3)",
+	"INSERT OR IGNORE INTO v_order VALUES (?1, ?2, ?3, 0)",
+	"INSERT INTO v_order VALUES (?1, ?2, ?3, ?3) ON CONFLICT DO UPDATE "
+	"SET cancel_seq = excluded.cancel_seq",
+	"INSERT INTO v_refund VALUES (?1, ?2, 0) ON CONFLICT DO UPDATE SET is_undone = 1",
+	"INSERT INTO v_history VALUES (?1, ?2)",
+	"INSERT OR IGNORE INTO v_day VALUES (?1, ?2)",
 };
 enum adding {
 	ADD_SLICE,
 	ADD_ACCOUNT,
 	ADD_RECEIPT,
 	ADD_ORDER,
+	ADD_CANCEL,
+	ADD_REFUND,
+	ADD_HISTORY,
+	ADD_DAY,
 	N_ADDING
 };
 
@@ -61,10 +78,25 @@ static const struct {
 	  "SELECT * FROM (SELECT seq, refunded FROM receipt "
 	  "EXCEPT SELECT seq, refunded FROM v_receipt))" },
 	{ "order_record", "SELECT 'verb ' || verb || ' seq ' || seq FROM ("
-			  "SELECT * FROM (SELECT verb, order_no, seq FROM v_order "
-			  "EXCEPT SELECT verb, order_no, seq FROM order_record) UNION "
-			  "SELECT * FROM (SELECT verb, order_no, seq FROM order_record "
-			  "EXCEPT SELECT verb, order_no, seq FROM v_order))" },
+			  "SELECT * FROM (SELECT verb, order_no, seq, cancel_seq FROM v_order "
+			  "EXCEPT SELECT verb, order_no, seq, coalesce(cancel_seq, 0) "
+			  "FROM order_record) UNION "
+			  "SELECT * FROM (SELECT verb, order_no, seq, coalesce(cancel_seq, 0) "
+			  "FROM order_record EXCEPT SELECT verb, order_no, seq, cancel_seq "
+			  "FROM v_order))" },
+	{ "refund", "SELECT 'seq ' || seq FROM (SELECT * FROM (SELECT * FROM v_refund "
+		    "EXCEPT SELECT seq, of_seq, is_undone FROM refund) UNION "
+		    "SELECT * FROM (SELECT seq, of_seq, is_undone FROM refund "
+		    "EXCEPT SELECT * FROM v_refund))" },
+	{ "account_entry", "SELECT hex(account) || ' seq ' || seq FROM ("
+			   "SELECT * FROM (SELECT * FROM v_history "
+			   "EXCEPT SELECT account, seq FROM account_entry) UNION "
+			   "SELECT * FROM (SELECT account, seq FROM account_entry "
+			   "EXCEPT SELECT * FROM v_history))" },
+	{ "business_day", "SELECT 'day ' || day FROM (SELECT * FROM (SELECT * FROM v_day "
+			  "EXCEPT SELECT day, first_seq FROM business_day) UNION "
+			  "SELECT * FROM (SELECT day, first_seq FROM business_day "
+			  "EXCEPT SELECT * FROM v_day))" },
 };
 
 struct journal_verify {
@@ -118,10 +150,60 @@ static int verb_of(const Trib__V1__Entry *e)
 	case TRIB__V1__ENTRY__BODY_SALE:
 		return AGENT_SALE;
 	case TRIB__V1__ENTRY__BODY_REFUND:
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
 		return AGENT_REFUND;
+	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
+		return AGENT_REDEMPTION;
 	default:
 		return 0;
 	}
+}
+
+static void add_pair(struct journal_verify *v, enum adding what, int64_t x, int64_t y)
+{
+	sqlite3_stmt *st = v->adding[what];
+
+	journal_bind_int(st, 1, x);
+	journal_bind_int(st, 2, y);
+	run(v, st);
+}
+
+static void add_receipt(struct journal_verify *v, const Trib__V1__Entry *e)
+{
+	struct agent_receipt_change c;
+
+	agent_receipt_change_of(e, &c);
+	if (c.seq == 0)
+		return;
+	add_pair(v, ADD_RECEIPT, (int64_t)c.seq, c.refunded);
+	add_pair(v, ADD_REFUND, (int64_t)(c.undone_seq != 0 ? c.undone_seq : e->seq),
+		 (int64_t)c.seq);
+}
+
+static void add_order(struct journal_verify *v, const Trib__V1__Entry *e)
+{
+	int verb = e->has_cancels ? (int)e->cancels : verb_of(e);
+	sqlite3_stmt *st = v->adding[e->has_cancels ? ADD_CANCEL : ADD_ORDER];
+
+	if (e->order_no == NULL || verb == 0)
+		return;
+	journal_bind_int(st, 1, verb);
+	journal_bind_text(st, 2, e->order_no);
+	journal_bind_int(st, 3, (int64_t)e->seq);
+	run(v, st);
+}
+
+static void add_account(struct journal_verify *v, const Trib__V1__Entry *e)
+{
+	sqlite3_stmt *st = v->adding[ADD_ACCOUNT];
+
+	journal_bind_blob(st, 1, e->account.data, e->account.len);
+	journal_bind_int(st, 2, e->points_owed);
+	run(v, st);
+	st = v->adding[ADD_HISTORY];
+	journal_bind_blob(st, 1, e->account.data, e->account.len);
+	journal_bind_int(st, 2, (int64_t)e->seq);
+	run(v, st);
 }
 
 static void add_entry(struct journal_verify *v, const Trib__V1__Entry *e)
@@ -137,25 +219,11 @@ static void add_entry(struct journal_verify *v, const Trib__V1__Entry *e)
 		journal_bind_int(st, 5, e->effects[i]->bonus);
 		run(v, st);
 	}
-	if (e->has_account) {
-		st = v->adding[ADD_ACCOUNT];
-		journal_bind_blob(st, 1, e->account.data, e->account.len);
-		journal_bind_int(st, 2, e->points_owed);
-		run(v, st);
-	}
-	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND) {
-		st = v->adding[ADD_RECEIPT];
-		journal_bind_int(st, 1, (int64_t)e->refund->of_seq);
-		journal_bind_int(st, 2, e->refund->amount);
-		run(v, st);
-	}
-	if (e->order_no != NULL && verb_of(e) != 0) {
-		st = v->adding[ADD_ORDER];
-		journal_bind_int(st, 1, verb_of(e));
-		journal_bind_text(st, 2, e->order_no);
-		journal_bind_int(st, 3, (int64_t)e->seq);
-		run(v, st);
-	}
+	if (e->has_account)
+		add_account(v, e);
+	add_receipt(v, e);
+	add_order(v, e);
+	add_pair(v, ADD_DAY, e->business_day, (int64_t)e->seq);
 }
 
 static void chain_differs(struct journal_verify *v, uint64_t seq)

@@ -7,6 +7,7 @@
 #include "http_server.h"
 #include "json_body.h"
 #include "lanes.h"
+#include "pin.h"
 
 struct store;
 
@@ -23,17 +24,32 @@ struct call {
 
 /* A money verb's request: body and headers into a command.
  *
- *   command_begin(&r, call, AGENT_SALE) ... body_* of &r.body.top ... command_finish(&r) */
+ *   r = command_begin(call, AGENT_SALE) ... body_* of &r->body.top ... command_finish(r)
+ *
+ * It lives on where a PIN has to be hashed or compared first. */
 struct command_reader {
-	struct call *call;
+	struct call call;
 	struct json_body body;
 	struct agent_command command;
 	struct fingerprint print; /* of what was read, field by field */
 	uint8_t trace_id[16];
+	bool is_held; /* for a PIN: destroyed when that is done */
+	char pin[PIN_MAX + 1]; /* "" where there is none */
+	char pin_verifier[PIN_VERIFIER_BYTES]; /* of a new card's PIN */
+	struct sale_line *lines; /* owned */
+	struct tender tenders[SALE_MAX_TENDERS];
+	char of_store[STORE_CODE_MAX];
 };
 
-/* Read headers, order_no and operator (where the verb has them). */
-void command_begin(struct command_reader *r, struct call *call, enum agent_verb verb);
+/* Read headers, and operator where the verb has one. */
+struct command_reader *command_begin(struct call *call, enum agent_verb verb);
+void command_order_no(struct command_reader *r, enum body_need need);
+
+/* The reader whose command it is. */
+struct command_reader *command_reader_of(const struct agent_command *c);
+
+/* Wipe and free. */
+void command_destroy(struct command_reader *r);
 
 /* Readers that go into the fingerprint; a field that is not to be in it (a PIN) is read with body_*. */
 const char *command_text(struct command_reader *r, struct body_scope *s, const char *name,
@@ -42,10 +58,10 @@ int64_t command_int(struct command_reader *r, struct body_scope *s, const char *
 		    enum body_need need, int64_t min, int64_t max, int64_t fallback);
 bool command_bool(struct command_reader *r, struct body_scope *s, const char *name);
 
-/* Refuse fields of the contract that this version does not offer. NULL-ended. */
-void command_not_offered(struct command_reader *r, const char *const *names);
+/* Read the PIN, which is in no fingerprint. */
+void command_pin(struct command_reader *r);
 
-/* Answer the first error, or judge the command. */
+/* Answer the first error, or judge the command. Takes r. */
 void command_finish(struct command_reader *r);
 
 /* Answer a body's error; true where it had one. */
@@ -57,6 +73,9 @@ void handle_account(struct call *call);
 void handle_top_ups(struct call *call);
 void handle_sales(struct call *call);
 void handle_refunds(struct call *call);
+void handle_quotes(struct call *call);
+void handle_redemptions(struct call *call);
+void handle_cancel(struct call *call);
 void handle_order(struct call *call);
 void handle_pair(struct call *call);
 void handle_lanes_pair(struct call *call);

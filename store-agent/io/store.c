@@ -30,6 +30,9 @@ static void run_effect(struct store *s, const struct agent_effect *e)
 	case AGENT_LOAD:
 		turn_load(s, e->load);
 		break;
+	case AGENT_CHECK_PIN:
+		turn_check_pin(s, e->load);
+		break;
 	case AGENT_APPEND:
 		turn_append(s, &e->append);
 		break;
@@ -121,7 +124,9 @@ void store_load_settings(struct store *s)
 	if (clock_set_zone(m != NULL ? m->time_zone : DEFAULT_ZONE) < 0)
 		log_event(LOG_LEVEL_ERROR, "time_zone_unknown", "zone=%s",
 			  log_quote(&v, m != NULL ? m->time_zone : DEFAULT_ZONE));
-	ev.cutoff_min = m != NULL ? m->cutoff_min : 0;
+	ev.settings.cutoff_min = m != NULL ? m->cutoff_min : 0;
+	for (size_t i = 0; m != NULL && i < m->n_kinds; i++)
+		ev.settings.kinds |= m->kinds[i] < 64 ? UINT64_C(1) << m->kinds[i] : 0;
 	(void)store_step(s, &ev);
 	if (m != NULL)
 		trib__v1__store_settings__free_unpacked(m, NULL);
@@ -332,6 +337,8 @@ int store_open(struct store *s, struct ev_loop *loop, const struct store_options
 		r = uplink_open(
 			s, options->relay != NULL ? options->relay : s->identity.relay_endpoint,
 			err);
+	if (r == 0 && (r = pin_worker_create(loop, &s->pins)) < 0)
+		snprintf(err, STORE_ERROR_BYTES, "cannot start a thread");
 	if (r == 0)
 		r = open_http(s, options, err);
 	if (r < 0) {
@@ -354,6 +361,7 @@ void store_close(struct store *s)
 			keep_acks(s);
 	}
 	verify_finish(s);
+	pin_worker_destroy(s->pins);
 	ev_prepare_stop(s->loop, &s->prepare);
 	ev_timer_stop(s->loop, &s->tick);
 	ev_signal_stop(s->loop, &s->sigterm);

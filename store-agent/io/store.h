@@ -17,6 +17,7 @@
 #include "identity.h"
 #include "journal.h"
 #include "lanes.h"
+#include "pin.h"
 #include "rule_cache.h"
 #include "text.h"
 #include "turn.h"
@@ -37,6 +38,7 @@ struct store {
 	struct turn turn;
 	struct uplink uplink;
 	struct verify verify;
+	struct pin_worker *pins;
 	struct text text; /* scratch: the answer under construction */
 	struct text today; /* scratch: its members of today */
 	int64_t maintained_ms;

@@ -9,6 +9,8 @@
 #include "fault.h"
 #include "http_server.h"
 #include "log.h"
+#include "pin.h"
+#include "routes.h"
 #include "store.h"
 
 #define NO_SLOT UINT32_MAX
@@ -30,20 +32,53 @@ static void slot_release(struct turn *t, uint32_t i)
 	t->first_free = i;
 }
 
+/* Let the core judge a command that has its slot. */
+static void judge(struct store *s, struct agent_command *c)
+{
+	struct agent_event ev = { .kind = AGENT_COMMAND, .command = c };
+
+	if (s->agent->n_pending == AGENT_MAX_PENDING)
+		turn_end(s);
+	(void)store_step(s, &ev); /* cannot be full */
+	if (s->turn.is_broken)
+		turn_end(s);
+}
+
 void turn_take(struct store *s, struct http_request *http, struct agent_command *c)
 {
 	struct turn *t = &s->turn;
-	struct agent_event ev = { .kind = AGENT_COMMAND, .command = c };
 
-	if (t->first_free == NO_SLOT || s->agent->n_pending == AGENT_MAX_PENDING)
+	if (t->first_free == NO_SLOT)
 		turn_end(s);
+	/* Those whose PIN is under check stay: fewer than there are slots. */
 	assert(t->first_free != NO_SLOT);
 	c->request = t->first_free;
 	t->first_free = t->requests[c->request].next_free;
 	t->requests[c->request].http = http;
-	(void)store_step(s, &ev); /* cannot be full */
-	if (t->is_broken)
-		turn_end(s);
+	judge(s, c);
+}
+
+static void on_pin_checked(void *ctx, const struct pin_result *result)
+{
+	struct command_reader *r = ctx;
+
+	r->command.pin = result->is_failed ? AGENT_PIN_FAILED :
+			 result->is_right  ? AGENT_PIN_RIGHT :
+					     AGENT_PIN_WRONG;
+	judge(r->call.store, &r->command);
+	command_destroy(r);
+}
+
+void turn_check_pin(struct store *s, const struct agent_command *c)
+{
+	struct command_reader *r = command_reader_of(c);
+
+	r->is_held = true;
+	if (pin_check(s->pins, r->pin, s->turn.loaded->pin_verifier, on_pin_checked, r) == 0)
+		return;
+	/* The core lets fewer PINs be checked than the worker takes. */
+	log_event(LOG_LEVEL_ERROR, "pin_check_refused", "lane=%u", (unsigned)c->lane);
+	abort();
 }
 
 void turn_load(struct store *s, const struct agent_command *c)
@@ -67,34 +102,60 @@ static void keep_answer(struct turn_request *q, const char *answer, size_t len)
 	q->len = len;
 }
 
+/* What a card's opening says beside its entry. */
+static int keep_new_account(struct store *s, const struct agent_append *x)
+{
+	const struct command_reader *r = command_reader_of(x->command);
+
+	if (!x->command->open.has_pin)
+		return 0;
+	return journal_set_pin(s->journal, x->account->id, r->pin_verifier);
+}
+
 void turn_append(struct store *s, const struct agent_append *x)
 {
 	struct turn_request *q = &s->turn.requests[x->command->request];
 
-	answer_of_entry(s, x, &s->text);
-	if (journal_append(s->journal, x, s->text.data, s->text.len) < 0) {
+	if (x->keeps == AGENT_KEEPS_NOTHING)
+		text_clear(&s->text);
+	else
+		answer_of_entry(s, x, &s->text);
+	if (journal_append(s->journal, x, s->text.data, s->text.len) < 0 ||
+	    (x->is_new_account && keep_new_account(s, x) < 0)) {
 		s->turn.is_broken = true;
 		return;
 	}
+	if (x->keeps == AGENT_KEEPS_NOTHING)
+		return;
 	keep_answer(q, s->text.data, s->text.len);
-	q->status = 201;
+	q->status = x->keeps == AGENT_KEEPS_CANCEL ? 200 : 201;
 	q->seq = x->at.seq;
 }
 
 static void answer_replay(struct store *s, const struct agent_answer *x, struct turn_request *q)
 {
 	const struct journal_loaded *l = s->turn.loaded;
-	bool by_key = x->outcome == AGENT_REPLAY_KEY;
-	const struct agent_record *r = by_key ? &l->core.by_key : &l->core.by_order;
-	const char *answer = by_key ? l->key_answer : l->order_answer;
-	size_t len = by_key ? l->key_answer_len : l->order_answer_len;
+	const struct agent_record *r = &l->core.by_order;
+	const char *answer = l->order_answer;
+	size_t len = l->order_answer_len;
 
-	keep_answer(q, answer, len);
 	q->status = r->status;
 	q->seq = r->seq;
+	if (x->outcome == AGENT_REPLAY_KEY) {
+		answer = l->key_answer;
+		len = l->key_answer_len;
+		q->status = l->core.by_key.status;
+		q->seq = l->core.by_key.seq;
+	} else if (x->outcome == AGENT_REPLAY_CANCEL) {
+		answer = l->cancel_answer;
+		len = l->cancel_answer_len;
+		q->status = 200;
+		q->seq = r->cancel_seq;
+	}
+	keep_answer(q, answer, len);
 	q->is_replay = true;
 	if (x->keep_key &&
-	    journal_keep_key(s->journal, x->command, r->status, r->seq, answer, len) < 0)
+	    journal_keep_key(s->journal, x->command, q->status, q->seq, answer, len) < 0)
 		s->turn.is_broken = true;
 }
 
@@ -103,6 +164,12 @@ void turn_answer(struct store *s, const struct agent_answer *x)
 	struct turn_request *q = &s->turn.requests[x->command->request];
 	const struct agent_loaded *l = &s->turn.loaded->core;
 
+	if (x->outcome == AGENT_QUOTED) {
+		answer_of_quote(x, &s->text);
+		keep_answer(q, s->text.data, s->text.len);
+		q->status = 200;
+		return;
+	}
 	if (x->outcome != AGENT_REFUSED) {
 		answer_replay(s, x, q);
 		return;
@@ -121,7 +188,7 @@ void turn_release(struct store *s, const uint32_t *requests, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct turn_request *q = &s->turn.requests[requests[i]];
 
-		if (q->status == 201)
+		if (q->seq != 0)
 			answer_add_today(s, q->seq, q->answer, &q->len);
 		answer_headers(s, q->http);
 		if (q->is_replay)

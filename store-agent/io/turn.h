@@ -40,7 +40,8 @@ void turn_end(struct store *s);
 /* Commit what io itself wrote (lanes, settings). ERR_FULL: the disk is full. */
 int MUST_CHECK turn_commit(struct store *s);
 
-/* Effects of the core. */
+/* Effects of the core. CHECK_PIN's command is that of a command_reader. */
+void turn_check_pin(struct store *s, const struct agent_command *c);
 void turn_load(struct store *s, const struct agent_command *c);
 void turn_append(struct store *s, const struct agent_append *x);
 void turn_answer(struct store *s, const struct agent_answer *x);
