@@ -68,9 +68,9 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* A new file of mode 0600, durable on return. It is filled under a temporary name and renamed
- * into place, so that no crash leaves half a key file that blocks the next start. */
-static int create_file(const char *path, const char *text, size_t len, char *why)
+/* It is filled under a temporary name and renamed into place, so that no crash leaves half a key
+ * file that blocks the next start. */
+int key_file_write(const char *path, const char *text, size_t len, char *why)
 {
 	char tmp[PATH_MAX];
 	int fd, r, error;
@@ -137,8 +137,7 @@ static int check_mode(int fd, const char *path, char *why)
 	return 0;
 }
 
-/* Read a file of 1..FILE_MAX_BYTES - 1 into text, with NUL behind it. */
-static int read_file(const char *path, char text[FILE_MAX_BYTES], char *why)
+int key_file_read(const char *path, char *ret_text, size_t cap, char *why)
 {
 	size_t len = 0;
 	int fd, r;
@@ -152,8 +151,8 @@ static int read_file(const char *path, char text[FILE_MAX_BYTES], char *why)
 		return error == ENOENT ? ERR_NOT_FOUND : error == EACCES ? ERR_DENIED : ERR_IO;
 	}
 	r = check_mode(fd, path, why);
-	while (r == 0 && len < FILE_MAX_BYTES) {
-		ssize_t n = read(fd, text + len, FILE_MAX_BYTES - len);
+	while (r == 0 && len < cap) {
+		ssize_t n = read(fd, ret_text + len, cap - len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -166,15 +165,15 @@ static int read_file(const char *path, char text[FILE_MAX_BYTES], char *why)
 		len += (size_t)n;
 	}
 	(void)close(fd);
-	if (r == 0 && (len == 0 || len == FILE_MAX_BYTES || memchr(text, '\0', len) != NULL)) {
+	if (r == 0 && (len == 0 || len == cap || memchr(ret_text, '\0', len) != NULL)) {
 		say(why, "%s: not a key file", path);
 		r = ERR_INVALID;
 	}
 	if (r != 0) {
-		sodium_memzero(text, FILE_MAX_BYTES);
+		sodium_memzero(ret_text, cap);
 		return r;
 	}
-	text[len] = '\0';
+	ret_text[len] = '\0';
 	return 0;
 }
 
@@ -285,7 +284,7 @@ int node_keys_create(const char *dir, struct node_keys *ret, char *why)
 		return r;
 	node_keys_generate(&k);
 	node_keys_print(&k, text);
-	r = create_file(path, text, strlen(text), why);
+	r = key_file_write(path, text, strlen(text), why);
 	if (r == 0)
 		*ret = k;
 	sodium_memzero(text, sizeof(text));
@@ -304,7 +303,7 @@ int node_keys_load(const char *dir, struct node_keys *ret, char *why)
 		abort();
 	r = key_path(dir, path, why);
 	if (r == 0)
-		r = read_file(path, text, why);
+		r = key_file_read(path, text, sizeof(text), why);
 	if (r != 0)
 		return r;
 	r = node_keys_scan(text, &k);
@@ -336,7 +335,7 @@ int secret_file_write(const char *path, const void *secret, size_t len, char *wh
 		abort();
 	sodium_bin2hex(text, sizeof(text), secret, len);
 	text[len * 2] = '\n';
-	r = create_file(path, text, len * 2 + 1, why);
+	r = key_file_write(path, text, len * 2 + 1, why);
 	sodium_memzero(text, sizeof(text));
 	return r;
 }
@@ -365,7 +364,7 @@ int secret_file_read(const char *path, void *ret_secret, size_t len, char *why)
 
 	if (len == 0 || len > SECRET_MAX_BYTES)
 		abort();
-	r = read_file(path, text, why);
+	r = key_file_read(path, text, sizeof(text), why);
 	if (r != 0)
 		return r;
 	r = take_hex_line(&p, secret, len);

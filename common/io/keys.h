@@ -18,6 +18,13 @@
 #define SECRET_MAX_BYTES 64
 #define CURVE_KEY_BYTES 32
 
+/* Write text[0..len) to a new file. ERR_EXISTS, ERR_IO. */
+int MUST_CHECK key_file_write(const char *path, const char *text, size_t len, char *why);
+
+/* Read a file of 1 to cap - 1 bytes, none of them NUL, and put a NUL behind it. ERR_NOT_FOUND,
+ * ERR_DENIED, ERR_INVALID, ERR_IO, and then ret_text is wiped. */
+int MUST_CHECK key_file_read(const char *path, char *ret_text, size_t cap, char *why);
+
 /* A node's own keys. Wipe with node_keys_wipe before letting go of the storage. */
 struct node_keys {
 	uint8_t sign_pub[SIGN_KEY_BYTES];
