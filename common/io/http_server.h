@@ -3,8 +3,14 @@
  *             header ok            body whole               http_reply
  *   reading ─────────────> body ─────────────> pending ─────────────────> answering ──> reading
  *      │                     │                    │                            │
- *      └── idle limit ───────┴── deadline         └── client gone: on_gone,    └── deadline
- *          cut                   cut                  still to be answered         cut
+ *      └── limit cuts        └── limit cuts       └── client gone: on_gone,    └── limit cuts
+ *                                                     still to be answered
+ *
+ * Limits are absolute: bytes win no time. A connection whose caller is not known (http_set_known)
+ * has request_timeout_ms from its start, or its last answer, to the next whole header; one of a known caller has idle_timeout_ms. A body has request_timeout_ms, and
+ * so has the taking of an answer. Where connections_max are open the next one takes the place of
+ * one that waits: of unknown callers first, by age, then of known ones, by how long they are idle;
+ * never of one whose request is pending or being answered.
  *
  * A pending request costs nothing while it waits. The requests of one loop turn may all be answered
  * after one fsync: answers given before the server's prepare watcher (priority EV_MINPRI) runs
@@ -12,8 +18,9 @@
  * prepare watcher ran once more. So a daemon commits and answers in a prepare watcher of default
  * priority.
  *
- * Refused before the daemon sees them: bodies over the limit (413), a Host that is neither loopback
- * nor the bound address nor allowed (403, DNS rebinding), an Origin that is not allowed (403). */
+ * Refused before the daemon sees them: headers over 16 KiB (431), bodies over the limit (413), a
+ * Host that is neither loopback nor the bound address nor allowed (403, DNS rebinding), an Origin
+ * that is not allowed (403). */
 #ifndef TRIB_IO_HTTP_SERVER_H
 #define TRIB_IO_HTTP_SERVER_H
 
@@ -35,8 +42,8 @@ struct http_server_options { /* zero is the default of each */
 	uint16_t port; /* 0: the kernel chooses; see http_server_port */
 	size_t body_max_bytes; /* 64 KiB */
 	unsigned connections_max; /* 1024 */
-	unsigned idle_timeout_ms; /* 30000: from an answer to the next request's whole header */
-	unsigned deadline_ms; /* 10000: for the body, and again for taking the answer */
+	unsigned request_timeout_ms; /* 10000 */
+	unsigned idle_timeout_ms; /* 30000 */
 	const char *const *allowed_hosts; /* NULL-ended, besides loopback and `host`; no ports */
 	const char *const *allowed_origins; /* NULL-ended, "https://pos.example"; none by default */
 };
@@ -77,6 +84,10 @@ const char *http_bearer(const struct http_request *req); /* token of Authorizati
 const char *http_body(const struct http_request *req, size_t *ret_len); /* NUL behind it */
 const char *http_peer(const struct http_request *req); /* "127.0.0.1:53422", for logs */
 bool http_is_gone(const struct http_request *req);
+
+/* Say of a pending request whether its caller proved who he is: his connection is among the last to
+ * go where places get short. Holds until the next request says otherwise. */
+void http_set_known(struct http_request *req, bool is_known);
 
 /* The trace id of a valid traceparent header, else a random one; the same for the whole request. */
 const char *http_trace_id(struct http_request *req);
