@@ -12,6 +12,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 #include "http_server.h"
 
@@ -91,6 +92,7 @@ struct http_server {
 	uint64_t tell_evicted_ms; /* not before */
 	unsigned n_pending;
 	uint16_t port;
+	struct stat socket_file; /* as we made it; st_ino 0: none */
 	bool resumed; /* answers wait for MHD_run */
 	bool handed_out; /* since the last prepare */
 	bool draining;
@@ -98,10 +100,13 @@ struct http_server {
 
 /* ---- http_listen.c ---- */
 
-/* Bind and start s->mhd. ERR_IO with one line in err. */
+/* Bind and start s->mhd. ERR_INVALID, ERR_IO, with one line in err. */
 int MUST_CHECK http_listen(struct http_server *s, char *err);
 
-/* "127.0.0.1:7311", for logs. */
+/* Remove the unix socket's file, where it is still the one that we made. */
+void http_remove_socket(struct http_server *s);
+
+/* "127.0.0.1:7311" or a path, for logs. */
 const char *http_listener_name(const struct http_server *s, char *buf, size_t cap);
 
 /* ---- http_connection.c ---- */

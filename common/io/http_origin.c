@@ -30,6 +30,10 @@ void http_format_peer(struct http_request *req)
 	char host[INET6_ADDRSTRLEN];
 	unsigned port;
 
+	if (req->server->options.socket_path != NULL) {
+		snprintf(req->peer, sizeof(req->peer), "unix");
+		return;
+	}
 	if (info == NULL || !address_text(info->client_addr, host, sizeof(host), &port)) {
 		snprintf(req->peer, sizeof(req->peer), "unknown");
 		return;
@@ -92,6 +96,8 @@ static bool is_host_allowed(struct http_request *req, const char *value)
 	char host[256];
 	struct in_addr in;
 
+	if (o->socket_path != NULL) /* no browser gets there */
+		return true;
 	if (!host_part(value, host, sizeof(host)))
 		return false;
 	if (strcasecmp(host, "localhost") == 0 || strcmp(host, "::1") == 0)

@@ -125,6 +125,7 @@ void http_server_destroy(struct http_server *s)
 		req->suspended = false;
 	}
 	MHD_stop_daemon(s->mhd);
+	http_remove_socket(s);
 	assert(LIST_EMPTY(&s->connections) && s->n_open == 0);
 	free(s);
 }
@@ -146,6 +147,7 @@ void http_server_drain(struct http_server *s)
 	if (s->draining)
 		return;
 	s->draining = true;
+	http_remove_socket(s);
 	fd = MHD_quiesce_daemon(s->mhd);
 	if (fd != MHD_INVALID_SOCKET)
 		close(fd);

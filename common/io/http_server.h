@@ -1,4 +1,5 @@
-/* HTTP/1.1 on libmicrohttpd, driven by the daemon's libev loop; no thread of its own.
+/* HTTP/1.1 on libmicrohttpd, driven by the daemon's libev loop; no thread of its own. A server is one
+ * listener: an address, an address with TLS, or a unix socket. Several may share a handler.
  *
  *             header ok            body whole               http_reply
  *   reading ─────────────> body ─────────────> pending ─────────────────> answering ──> reading
@@ -7,7 +8,8 @@
  *                                                     still to be answered
  *
  * Limits are absolute: bytes win no time. A connection whose caller is not known (http_set_known)
- * has request_timeout_ms from its start, or its last answer, to the next whole header; one of a known caller has idle_timeout_ms. A body has request_timeout_ms, and
+ * has request_timeout_ms from its start, or its last answer, to the next whole header, the TLS
+ * handshake included; one of a known caller has idle_timeout_ms. A body has request_timeout_ms, and
  * so has the taking of an answer. Where connections_max are open the next one takes the place of
  * one that waits: of unknown callers first, by age, then of known ones, by how long they are idle;
  * never of one whose request is pending or being answered.
@@ -19,8 +21,8 @@
  * priority.
  *
  * Refused before the daemon sees them: headers over 16 KiB (431), bodies over the limit (413), a
- * Host that is neither loopback nor the bound address nor allowed (403, DNS rebinding), an Origin
- * that is not allowed (403). */
+ * Host that is neither loopback nor the bound address nor allowed (403, DNS rebinding; a unix socket
+ * takes any), an Origin that is not allowed (403). */
 #ifndef TRIB_IO_HTTP_SERVER_H
 #define TRIB_IO_HTTP_SERVER_H
 
@@ -32,7 +34,7 @@
 #include "err.h"
 
 #define HTTP_TRACE_ID_BYTES 33 /* 32 hex digits and NUL */
-#define HTTP_ERROR_BYTES 256
+#define HTTP_ERROR_BYTES 320
 
 struct http_server;
 struct http_request;
@@ -40,6 +42,8 @@ struct http_request;
 struct http_server_options { /* zero is the default of each */
 	const char *host; /* numeric address; NULL: 127.0.0.1 */
 	uint16_t port; /* 0: the kernel chooses; see http_server_port */
+	const char *socket_path; /* a unix socket (mode 0660) instead of host and port */
+	const char *tls_key, *tls_certificate; /* PEM; NULL: plain HTTP */
 	size_t body_max_bytes; /* 64 KiB */
 	unsigned connections_max; /* 1024 */
 	unsigned request_timeout_ms; /* 10000 */
@@ -57,16 +61,17 @@ struct http_handler {
 	void *ctx;
 };
 
-/* Bind and start serving on `loop`. Borrows loop and what options point at for the server's life.
- * ERR_IO with one line in err (HTTP_ERROR_BYTES). */
+/* Bind and start serving on `loop`. Borrows loop and what options point at for the server's life. A
+ * socket's file that nobody serves is replaced.
+ * ERR_INVALID, ERR_EXISTS, ERR_IO, with one line in err (HTTP_ERROR_BYTES). */
 int MUST_CHECK http_server_create(struct ev_loop *loop, const struct http_server_options *options,
 				  const struct http_handler *handler, struct http_server **ret,
 				  char *err);
 
-/* Close all connections. Pending requests become invalid without being answered. */
+/* Close all connections and remove the socket's file. Pending requests become invalid without being answered. */
 void http_server_destroy(struct http_server *s);
 
-/* The port that is really bound. */
+/* The port that is really bound; 0: a unix socket. */
 uint16_t http_server_port(const struct http_server *s);
 
 /* Stop taking connections and answer "Connection: close" from now on; for a calm shutdown. */
@@ -82,7 +87,7 @@ const char *http_query(const struct http_request *req, const char *name); /* dec
 const char *http_header(const struct http_request *req, const char *name); /* or NULL */
 const char *http_bearer(const struct http_request *req); /* token of Authorization, or NULL */
 const char *http_body(const struct http_request *req, size_t *ret_len); /* NUL behind it */
-const char *http_peer(const struct http_request *req); /* "127.0.0.1:53422", for logs */
+const char *http_peer(const struct http_request *req); /* "127.0.0.1:53422" or "unix", for logs */
 bool http_is_gone(const struct http_request *req);
 
 /* Say of a pending request whether its caller proved who he is: his connection is among the last to
