@@ -16,7 +16,7 @@ static void request_reset(struct http_request *req)
 	}
 	req->body_len = 0;
 	req->gone = req->too_large = req->answered = false;
-	req->method = NULL;
+	req->method = req->origin = NULL;
 	req->path[0] = '\0';
 	req->data = NULL;
 	req->reply_headers_len = 0;
@@ -74,6 +74,7 @@ static struct MHD_Response *make_response(struct http_request *req, char *body, 
 	if (!has_type && len > 0)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
 					      "application/json");
+	http_add_origin(req, response);
 	if (req->server->draining)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	return response;
@@ -126,6 +127,13 @@ static void refuse(struct http_request *req, int status, enum code code, const c
 	http_reply_take(req, status, text, text != NULL ? strlen(text) : 0);
 }
 
+static void answer_preflight(struct http_request *req)
+{
+	http_request_move(req, HTTP_PENDING);
+	http_answer_preflight(req);
+	http_reply_take(req, MHD_HTTP_NO_CONTENT, NULL, 0);
+}
+
 static bool length_is_too_large(const struct http_request *req)
 {
 	const char *length = http_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -156,6 +164,10 @@ static enum MHD_Result on_whole(struct http_request *req)
 
 	if (req->too_large) {
 		refuse(req, code_status(CODE_TOO_LARGE), CODE_TOO_LARGE, NULL);
+		return req->answered ? MHD_YES : MHD_NO;
+	}
+	if (http_is_preflight(req)) {
+		answer_preflight(req);
 		return req->answered ? MHD_YES : MHD_NO;
 	}
 	if (req->body == NULL && !body_append(req, "", 0))

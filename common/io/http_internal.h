@@ -61,6 +61,7 @@ struct http_request {
 	int fd;
 	uint64_t limit_ms; /* cut the connection then, except while pending */
 	const char *method; /* libmicrohttpd's, until completed */
+	const char *origin; /* libmicrohttpd's: an allowed Origin, or NULL */
 	char path[HTTP_PATH_BYTES]; /* as sent, still encoded; "" where it is longer */
 	char *body; /* owned; body_len bytes and a NUL, or NULL */
 	size_t body_len, body_cap;
@@ -135,8 +136,18 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 
 /* ---- http_origin.c ---- */
 
-/* Whether the request's Host and Origin are allowed; else the offending header's name. */
+/* Whether the request's Host and Origin are allowed; else the offending header's name. Keeps an
+ * allowed Origin in req->origin. */
 const char *http_refused_header(struct http_request *req);
+
+/* Whether a browser asks what the origin may do. */
+bool http_is_preflight(const struct http_request *req);
+
+/* Add the headers that answer a preflight. */
+void http_answer_preflight(struct http_request *req);
+
+/* Add what lets the allowed origin read an answer. */
+void http_add_origin(const struct http_request *req, struct MHD_Response *response);
 
 /* Write the connection's peer to req->peer. */
 void http_format_peer(struct http_request *req);

@@ -5,6 +5,11 @@
 
 #include "http_internal.h"
 
+#define PREFLIGHT_METHODS "GET, POST, DELETE"
+#define PREFLIGHT_HEADERS "Authorization, Content-Type, Idempotency-Key, Trib-Witness, traceparent"
+#define EXPOSED_HEADERS "Trib-Witness, Idempotent-Replayed, Retry-After"
+#define PREFLIGHT_SECONDS "600"
+
 /* Numeric text of an address, without its port. */
 static bool address_text(const struct sockaddr *address, char *ret, size_t cap, unsigned *ret_port)
 {
@@ -117,5 +122,31 @@ const char *http_refused_header(struct http_request *req)
 		return MHD_HTTP_HEADER_HOST;
 	if (origin != NULL && !is_listed(req->server->options.allowed_origins, origin))
 		return MHD_HTTP_HEADER_ORIGIN;
+	req->origin = origin;
 	return NULL;
+}
+
+bool http_is_preflight(const struct http_request *req)
+{
+	return req->origin != NULL && strcmp(req->method, MHD_HTTP_METHOD_OPTIONS) == 0 &&
+	       http_header(req, "Access-Control-Request-Method") != NULL;
+}
+
+void http_answer_preflight(struct http_request *req)
+{
+	http_reply_header(req, "Access-Control-Allow-Methods", PREFLIGHT_METHODS);
+	http_reply_header(req, "Access-Control-Allow-Headers", PREFLIGHT_HEADERS);
+	http_reply_header(req, "Access-Control-Max-Age", PREFLIGHT_SECONDS);
+	/* A page from the Internet that calls a shop's own network. */
+	if (http_header(req, "Access-Control-Request-Private-Network") != NULL)
+		http_reply_header(req, "Access-Control-Allow-Private-Network", "true");
+}
+
+void http_add_origin(const struct http_request *req, struct MHD_Response *response)
+{
+	if (req->origin == NULL)
+		return;
+	(void)MHD_add_response_header(response, "Access-Control-Allow-Origin", req->origin);
+	(void)MHD_add_response_header(response, "Access-Control-Expose-Headers", EXPOSED_HEADERS);
+	(void)MHD_add_response_header(response, "Vary", "Origin");
 }

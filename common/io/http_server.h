@@ -20,9 +20,9 @@
  * prepare watcher ran once more. So a daemon commits and answers in a prepare watcher of default
  * priority.
  *
- * Refused before the daemon sees them: headers over 16 KiB (431), bodies over the limit (413), a
+ * Answered before the daemon sees them: headers over 16 KiB (431), bodies over the limit (413), a
  * Host that is neither loopback nor the bound address nor allowed (403, DNS rebinding; a unix socket
- * takes any), an Origin that is not allowed (403). */
+ * takes any), an Origin that is not allowed (403), and the preflight of one that is (204). */
 #ifndef TRIB_IO_HTTP_SERVER_H
 #define TRIB_IO_HTTP_SERVER_H
 
