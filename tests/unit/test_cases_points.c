@@ -55,7 +55,8 @@ static void P5_points_that_lack_become_debt_and_later_points_pay_it(void **state
 	struct shop *s = *state;
 	struct receipt of = sell_for_cash(s, 10000);
 
-	shop_put_points(s, POINTS_LOT_NEVER, 40);
+	assert_int_equal(shop_redeem(s, 60), CODE_OK);
+	assert_int_equal(shop_balance(s).points, 40);
 	assert_int_equal(shop_refund(s, &of, 0), CODE_OK);
 	assert_int_equal(s->entry->refund->points_clawed_back, 100);
 	assert_int_equal(shop_balance(s).points, 0);
@@ -73,7 +74,7 @@ static void P6_points_that_lack_refuse_the_refund(void **state)
 	struct receipt of = sell_for_cash(s, 10000);
 
 	s->type.clawback = TRIB__V1__CLAWBACK__CLAWBACK_REFUSE;
-	shop_put_points(s, POINTS_LOT_NEVER, 40);
+	assert_int_equal(shop_redeem(s, 60), CODE_OK);
 	assert_int_equal(shop_refund(s, &of, 0), CODE_POINTS_SHORT);
 	assert_string_equal(code_name(CODE_POINTS_SHORT), "points_short");
 	assert_int_equal(s->facts.points_held, 40);

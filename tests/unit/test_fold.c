@@ -1,4 +1,4 @@
-#include "till_fixture.h"
+#include "nudge.h"
 
 #include <string.h>
 
@@ -324,115 +324,12 @@ static void a_refund_gives_back_what_its_body_says(void **state)
 	ASSERT_REFUSED(s, e->points_owed, -20, "points are given where they are taken");
 }
 
-/* Nudge one number of the entry: header, effects, body. */
-static void mutate(Trib__V1__Entry *e, size_t which, int64_t by)
-{
-	int64_t *fields[64];
-	size_t n = 0;
-
-	for (size_t i = 0; i < e->n_effects; i++) {
-		fields[n++] = &e->effects[i]->principal;
-		fields[n++] = &e->effects[i]->bonus;
-		fields[n++] = &e->effects[i]->lot;
-	}
-	fields[n++] = &e->points_owed;
-	if (e->body_case == TRIB__V1__ENTRY__BODY_TOP_UP) {
-		fields[n++] = &e->top_up->paid;
-		fields[n++] = &e->top_up->gives[0]->bonus;
-		fields[n++] = &e->top_up->gives[0]->points;
-	} else if (e->body_case == TRIB__V1__ENTRY__BODY_SALE) {
-		for (size_t i = 0; i < e->sale->n_tenders; i++)
-			fields[n++] = &e->sale->tenders[i]->amount;
-		fields[n++] = &e->sale->payable;
-		fields[n++] = &e->sale->list_amount;
-		fields[n++] = &e->sale->points_earned;
-		fields[n++] = &e->sale->points_rate->num;
-	} else {
-		for (size_t i = 0; i < e->refund->n_back; i++) {
-			fields[n++] = &e->refund->back[i]->principal;
-			fields[n++] = &e->refund->back[i]->bonus;
-			fields[n++] = &e->refund->back[i]->expired_bonus;
-		}
-		for (size_t i = 0; i < e->refund->n_paid_out; i++)
-			fields[n++] = &e->refund->paid_out[i]->amount;
-		fields[n++] = &e->refund->amount;
-		fields[n++] = &e->refund->points_clawed_back;
-	}
-	assert_true(n <= 64);
-	*fields[which % n] = (int64_t)((uint64_t)*fields[which % n] + (uint64_t)by);
-}
-
-/* What an accepted entry posts must be what its effects move. */
-static void check_agrees(struct shop *s)
-{
-	int64_t principal = 0, bonus = 0, points = 0, diff[LEDGER_UNIT_USES + 1] = { 0 };
-	int64_t posted_principal = 0, posted_bonus = 0, posted_points = 0;
-
-	for (size_t i = 0; i < s->entry->n_effects; i++) {
-		const Trib__V1__SliceEffect *x = s->entry->effects[i];
-
-		if (x->unit == TRIB__V1__UNIT__UNIT_VALUE) {
-			principal += x->principal;
-			bonus += x->bonus;
-		} else {
-			points += x->principal;
-		}
-	}
-	for (size_t i = 0; i < s->fold.n_postings; i++) {
-		const struct posting *p = &s->fold.postings[i];
-		int64_t credit = p->credit - p->debit;
-
-		diff[p->unit] += credit;
-		posted_principal += p->account == LEDGER_PRINCIPAL ? credit : 0;
-		posted_bonus += p->account == LEDGER_BONUS ? credit : 0;
-		posted_points += p->account == LEDGER_POINTS ? credit : 0;
-	}
-	for (int u = 0; u <= LEDGER_UNIT_USES; u++)
-		assert_int_equal(diff[u], 0);
-	assert_int_equal(posted_principal, principal);
-	assert_int_equal(posted_bonus, bonus);
-	assert_int_equal(posted_points, points);
-}
-
-/* One to three numbers are nudged, by the same amount or its opposite: entries that lie
- * consistently pass, but only when books and holdings still agree. */
-static void nudge_all(struct shop *s, size_t *accepted, size_t *refused)
-{
-	static const int64_t by[] = { 1, -1, 100, INT64_MAX, INT64_MIN, AMOUNT_MAX, -AMOUNT_MAX };
-	const char *why;
-
-	for (size_t k = 0; k < sizeof(by) / sizeof(by[0]); k++) {
-		for (size_t m = 0; m < 24 * 24 * 24; m++) {
-			size_t i = m % 24, j = m / 24 % 24, l = m / 24 / 24;
-			int64_t back = (int64_t)(0 - (uint64_t)by[k]);
-
-			mutate(s->entry, i, by[k]);
-			mutate(s->entry, j, m % 2 ? by[k] : back);
-			mutate(s->entry, l, m % 3 ? by[k] : back);
-			if (fold_entry(s->entry, &s->fold, &why) == 0) {
-				check_agrees(s);
-				(*accepted)++;
-			} else {
-				(*refused)++;
-			}
-			mutate(s->entry, i, back);
-			mutate(s->entry, j, m % 2 ? back : by[k]);
-			mutate(s->entry, l, m % 3 ? back : by[k]);
-		}
-	}
-	assert_int_equal(fold_entry(s->entry, &s->fold, &why), 0);
-}
-
 static void an_entry_that_lies_moves_what_it_books_or_is_refused(void **state)
 {
 	struct shop *(*const make[])(void **) = { top_up, sell, refund };
 
 	for (size_t i = 0; i < 3; i++) {
-		size_t accepted = 0, refused = 0;
-
-		nudge_all(make[i](state), &accepted, &refused);
-		assert_true(accepted > 0);
-		assert_true(refused > 10 * accepted);
+		nudge_all(make[i](state));
 		shop_teardown(state);
 		shop_setup(state);
 	}

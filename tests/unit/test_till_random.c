@@ -10,8 +10,27 @@
 #define SEEDS 150
 #define STEPS 120
 #define RECEIPTS 12
+#define TOP_UPS 40
+#define REDEMPTIONS 40
 
 static uint64_t state_of_random, running_seed;
+
+/* What the seeds must have reached, all together. */
+enum mark {
+	BONUS_LAPSED_IN_A_CLOSED_LOT,
+	TOP_UP_PAID_BACK_AFTER_SPENDING,
+	TOP_UP_PAID_BACK_AGAIN,
+	TOP_UP_CANCELLED,
+	TOP_UP_NOT_CANCELLED,
+	POINTS_SHORT,
+	DEBT,
+	REFUND_UNDONE,
+	REFUND_NOT_UNDONE,
+	TOP_UP_REFUND_UNDONE,
+	REDEMPTION_UNDONE,
+	N_MARKS
+};
+static size_t marks[N_MARKS];
 
 static uint64_t next_random(void)
 {
@@ -45,7 +64,15 @@ struct followed {
 	struct receipt of;
 	int64_t by_tender[TENDER_OTHER + 1];
 	int64_t points;
-	bool is_plain; /* nothing of it expired on the way back */
+	const Trib__V1__Entry *last; /* refund of it that may be undone, or NULL */
+};
+
+/* All that a seed's operations left to go on with. */
+struct history {
+	size_t n_sales, n_top_ups, n_redeemed;
+	struct followed sales[RECEIPTS];
+	struct followed top_ups[TOP_UPS];
+	const Trib__V1__Entry *redeemed[REDEMPTIONS]; /* not undone */
 };
 
 static void draw_rules(struct shop *s)
@@ -94,21 +121,18 @@ static void sell(struct shop *s, struct followed *f)
 	assert_int_equal(c, CODE_OK);
 	memset(f, 0, sizeof(*f));
 	f->of = shop_keep_receipt(s);
-	f->is_plain = true;
 }
 
-static void follow(const struct shop *s, struct followed *f)
+/* A refund of the receipt happened (sign 1) or was undone (-1). */
+static void follow(struct followed *f, const Trib__V1__Refund *r, int64_t sign)
 {
-	const Trib__V1__Refund *r = s->entry->refund;
-
 	for (size_t i = 0; i < r->n_paid_out; i++)
-		f->by_tender[tender_parse(r->paid_out[i]->type)] += r->paid_out[i]->amount;
-	for (size_t i = 0; i < r->n_back; i++) {
+		f->by_tender[tender_parse(r->paid_out[i]->type)] += sign * r->paid_out[i]->amount;
+	for (size_t i = 0; i < r->n_back; i++)
 		f->by_tender[TENDER_KIND_STORED_VALUE] +=
-			r->back[i]->principal + r->back[i]->bonus + r->back[i]->expired_bonus;
-		f->is_plain = f->is_plain && r->back[i]->expired_bonus == 0;
-	}
-	f->points += r->points_clawed_back;
+			sign *
+			(r->back[i]->principal + r->back[i]->bonus + r->back[i]->expired_bonus);
+	f->points += sign * r->points_clawed_back;
 }
 
 /* A receipt whose refunds are complete: each tender and all points have come back exactly. */
@@ -124,6 +148,29 @@ static void check_whole(const struct followed *f)
 	assert_int_equal(sale->points_earned, f->points);
 }
 
+/* Points are short only where the rules refuse for that. */
+static void check_points_short(const struct shop *s)
+{
+	assert_int_equal(s->type.clawback, TRIB__V1__CLAWBACK__CLAWBACK_REFUSE);
+	assert_true(s->facts.points_wanted > s->facts.points_held);
+	marks[POINTS_SHORT]++;
+}
+
+/* The refund's bonus came back to a lot that a refund of its top-up closed before its day. */
+static bool lapsed_in_closed(const struct shop *s)
+{
+	const Trib__V1__Refund *r = s->entry->refund;
+
+	for (size_t i = 0; i < r->n_back; i++) {
+		const struct slice *held =
+			account_find(&s->acc, TRIB__V1__UNIT__UNIT_VALUE, r->back[i]->lot);
+
+		if (r->back[i]->expired_bonus > 0 && held != NULL && held->expires >= s->t.today)
+			return true;
+	}
+	return false;
+}
+
 static void refund_piece(struct shop *s, struct followed *f)
 {
 	int64_t rest = f->of.entry->sale->payable - f->of.refunded;
@@ -136,14 +183,113 @@ static void refund_piece(struct shop *s, struct followed *f)
 	assert_int_equal(shop_refund(s, &f->of, rest + 1), CODE_REFUND_EXCEEDS_SALE);
 	c = shop_refund(s, &f->of, chance(30) ? 0 : between(1, rest));
 	if (c == CODE_POINTS_SHORT) {
-		assert_int_equal(s->type.clawback, TRIB__V1__CLAWBACK__CLAWBACK_REFUSE);
-		assert_true(s->facts.points_wanted > s->facts.points_held);
+		check_points_short(s);
 		return;
 	}
 	assert_int_equal(c, CODE_OK);
-	follow(s, f);
+	follow(f, s->entry->refund, 1);
+	marks[DEBT] += s->entry->points_owed > 0;
+	marks[BONUS_LAPSED_IN_A_CLOSED_LOT] += lapsed_in_closed(s);
 	if (s->entry->refund->rest == 0)
 		check_whole(f);
+	f->last = shop_keep_receipt(s).entry;
+}
+
+static void top_up(struct shop *s, struct history *h)
+{
+	assert_int_equal(shop_top_up(s, some_amount()), CODE_OK);
+	if (h->n_top_ups < TOP_UPS)
+		h->top_ups[h->n_top_ups++] = (struct followed){ .of = shop_keep_receipt(s) };
+}
+
+static void refund_top_up(struct shop *s, struct followed *f)
+{
+	const Trib__V1__Entry *e = f->of.entry;
+	const struct slice *held = account_find(&s->acc, TRIB__V1__UNIT__UNIT_VALUE,
+						lot_id(e->node, e->incarnation, e->seq));
+	int64_t rest = held != NULL ? held->principal : 0;
+	bool is_whole = held != NULL && rest == held->issued_principal &&
+			held->bonus == held->issued_bonus && f->of.refunded == 0;
+	bool is_cancel = chance(30);
+	enum code c;
+
+	assert_int_equal(shop_refund_top_up(s, &f->of, rest + 1), CODE_REFUND_EXCEEDS_SALE);
+	c = is_cancel ? shop_cancel_top_up(s, &f->of) :
+			shop_refund_top_up(s, &f->of, chance(50) ? rest : 0);
+	assert_int_equal(s->facts.rest, rest);
+	if (is_cancel && !is_whole) {
+		assert_int_equal(c, CODE_INSUFFICIENT_BALANCE);
+		marks[TOP_UP_NOT_CANCELLED]++;
+	} else if (rest == 0) {
+		assert_int_equal(c, CODE_REFUND_EXCEEDS_SALE);
+	} else if (c == CODE_POINTS_SHORT) {
+		check_points_short(s);
+	} else {
+		assert_int_equal(c, CODE_OK);
+		marks[TOP_UP_CANCELLED] += is_cancel;
+		marks[TOP_UP_PAID_BACK_AGAIN] += f->of.refunded > rest;
+		marks[TOP_UP_PAID_BACK_AFTER_SPENDING] += s->entry->refund_top_up->rest > 0;
+		f->last = shop_keep_receipt(s).entry;
+	}
+}
+
+static void redeem(struct shop *s, struct history *h)
+{
+	int64_t held = shop_balance(s).points;
+
+	assert_int_equal(shop_redeem(s, held + 1), CODE_POINTS_SHORT);
+	if (held == 0)
+		return;
+	assert_int_equal(shop_redeem(s, between(1, held)), CODE_OK);
+	if (h->n_redeemed < REDEMPTIONS)
+		h->redeemed[h->n_redeemed++] = shop_keep_receipt(s).entry;
+}
+
+/* Something that the entry put back is held no more. */
+static bool is_gone(const struct shop *s, const Trib__V1__Entry *undone)
+{
+	for (size_t i = 0; i < undone->n_effects; i++) {
+		const Trib__V1__SliceEffect *x = undone->effects[i];
+		const struct slice *held = account_find(&s->acc, (int32_t)x->unit, x->lot);
+
+		if (x->unit == TRIB__V1__UNIT__UNIT_VALUE &&
+		    (x->principal > (held != NULL ? held->principal : 0) ||
+		     x->bonus > (held != NULL ? held->bonus : 0)))
+			return true;
+	}
+	return false;
+}
+
+/* Undo the last refund of a receipt, unless what came back is gone. */
+static void undo_refund(struct shop *s, struct followed *f)
+{
+	bool gone;
+
+	if (f->last == NULL)
+		return;
+	gone = is_gone(s, f->last);
+	assert_int_equal(shop_reverse(s, f->last, &f->of),
+			 gone ? CODE_INSUFFICIENT_BALANCE : CODE_OK);
+	marks[REFUND_NOT_UNDONE] += gone;
+	if (gone)
+		return;
+	if (f->last->body_case == TRIB__V1__ENTRY__BODY_REFUND)
+		follow(f, f->last->refund, -1);
+	marks[f->last->body_case == TRIB__V1__ENTRY__BODY_REFUND ? REFUND_UNDONE :
+								   TOP_UP_REFUND_UNDONE]++;
+	f->last = NULL;
+}
+
+static void undo_redemption(struct shop *s, struct history *h)
+{
+	size_t i;
+
+	if (h->n_redeemed == 0)
+		return;
+	i = (size_t)between(0, (int64_t)h->n_redeemed - 1);
+	assert_int_equal(shop_reverse(s, h->redeemed[i], NULL), CODE_OK);
+	h->redeemed[i] = h->redeemed[--h->n_redeemed];
+	marks[REDEMPTION_UNDONE]++;
 }
 
 /* T5: the rest of a receipt back at once, and in pieces, from the same state. */
@@ -165,7 +311,7 @@ static void compare_pieces_with_whole(struct shop *s, const struct followed *f)
 		int64_t rest = g.of.entry->sale->payable - g.of.refunded;
 
 		assert_int_equal(shop_refund(s, &g.of, between(1, 1 + rest / 3)), CODE_OK);
-		follow(s, &g);
+		follow(&g, s->entry->refund, 1);
 	}
 	assert_same_holdings(&s->acc, &whole.acc);
 	assert_memory_equal(s->clearing, whole.clearing, sizeof(s->clearing));
@@ -173,29 +319,49 @@ static void compare_pieces_with_whole(struct shop *s, const struct followed *f)
 	assert_int_equal(points, g.points);
 }
 
+static struct followed *one_of(struct followed *list, size_t n)
+{
+	return &list[between(0, (int64_t)n - 1)];
+}
+
+static void step(struct shop *s, struct history *h)
+{
+	int64_t what = between(1, 16);
+
+	if (what <= 3)
+		top_up(s, h);
+	else if (what <= 6 && h->n_sales < RECEIPTS)
+		sell(s, &h->sales[h->n_sales++]);
+	else if (what <= 9 && h->n_sales > 0)
+		refund_piece(s, one_of(h->sales, h->n_sales));
+	else if (what <= 11 && h->n_top_ups > 0)
+		refund_top_up(s, one_of(h->top_ups, h->n_top_ups));
+	else if (what <= 12)
+		redeem(s, h);
+	else if (what <= 14 && h->n_sales > 0)
+		undo_refund(s, one_of(h->sales, h->n_sales));
+	else if (what <= 15 && h->n_top_ups > 0)
+		undo_refund(s, one_of(h->top_ups, h->n_top_ups));
+	else
+		undo_redemption(s, h);
+}
+
 /* Whatever random operations do, the account ends where undoing every receipt must leave it. */
 static void run_seed(struct shop *s, uint64_t seed)
 {
-	static struct followed list[RECEIPTS];
-	size_t n = 0;
+	static struct history h;
 
+	memset(&h, 0, sizeof(h));
 	state_of_random = seed;
 	draw_rules(s);
 	for (int i = 0; i < STEPS; i++) {
-		int64_t what = between(1, 10);
-
-		if (what <= 3)
-			assert_int_equal(shop_top_up(s, some_amount()), CODE_OK);
-		else if (what <= 6 && n < RECEIPTS)
-			sell(s, &list[n++]);
-		else if (n > 0)
-			refund_piece(s, &list[between(0, (int64_t)n - 1)]);
+		step(s, &h);
 		if (chance(10))
 			shop_set_day(s, s->t.today + (int32_t)between(1, 5));
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].of.refunded < list[i].of.entry->sale->payable)
-			compare_pieces_with_whole(s, &list[i]);
+	for (size_t i = 0; i < h.n_sales; i++) {
+		if (h.sales[i].of.refunded < h.sales[i].of.entry->sale->payable)
+			compare_pieces_with_whole(s, &h.sales[i]);
 	}
 	assert_int_equal(s->ledger[LEDGER_REVENUE][LEDGER_UNIT_MONEY], 0);
 	assert_int_equal(s->ledger[LEDGER_PROMOTION_COST][LEDGER_UNIT_MONEY], 0);
@@ -214,6 +380,8 @@ static void random_operations_conserve_value_and_pieces_end_at_the_whole(void **
 		assert_int_equal(shop_teardown(state), 0);
 	}
 	running_seed = 0;
+	for (size_t i = 0; i < N_MARKS && only == NULL; i++)
+		assert_true(marks[i] > 0);
 }
 
 static int print_seed(void **state)

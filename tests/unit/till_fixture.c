@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "entry.h"
-
 #define ARENA_BYTES (1024u * 1024)
 #define START_MS INT64_C(1796083200000) /* 2026-12-01T00:00:00Z */
 
@@ -265,6 +263,44 @@ static void tell(struct shop *s)
 	}
 }
 
+/* Points that the entry gives by its body, debt included. */
+static int64_t points_given(const Trib__V1__Entry *e)
+{
+	int64_t sum = 0;
+
+	switch ((int)e->body_case) {
+	case TRIB__V1__ENTRY__BODY_TOP_UP:
+		for (size_t i = 0; i < e->top_up->n_gives; i++)
+			sum += e->top_up->gives[i]->points;
+		return sum;
+	case TRIB__V1__ENTRY__BODY_SALE:
+		return e->sale->points_earned;
+	case TRIB__V1__ENTRY__BODY_REFUND:
+		return -e->refund->points_clawed_back;
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+		return -e->refund_top_up->points_clawed_back;
+	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
+		return -e->points_redeemed->points;
+	default:
+		if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND)
+			return e->reversal->refund->points_clawed_back;
+		if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND_TOP_UP)
+			return e->reversal->refund_top_up->points_clawed_back;
+		return e->reversal->points_redeemed->points;
+	}
+}
+
+/* Points held, less what is owed. */
+static int64_t points_of(const struct account *a)
+{
+	int64_t sum = -a->points_owed;
+
+	for (uint32_t i = 0; i < a->n_slices; i++)
+		sum += a->slices[i].unit == TRIB__V1__UNIT__UNIT_POINTS ? a->slices[i].principal :
+									  0;
+	return sum;
+}
+
 static void check_lots(const struct shop *s)
 {
 	for (size_t i = 0; i < s->n_lots; i++) {
@@ -326,6 +362,7 @@ static void commit(struct shop *s, Trib__V1__Entry *e)
 	check_account(&s->acc);
 	check_books(s);
 	check_lots(s);
+	assert_int_equal(points_of(&s->acc) - points_of(&s->before), points_given(s->entry));
 	s->t.seq++;
 	s->t.wall_ms += 1000;
 }

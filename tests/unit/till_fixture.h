@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "account.h"
+#include "entry.h"
 #include "fold.h"
 #include "ids.h"
 #include "money.h"
