@@ -109,6 +109,8 @@ static bool is_host_allowed(struct http_request *req, const char *value)
 		return true;
 	if (inet_pton(AF_INET, host, &in) == 1 && ntohl(in.s_addr) >> 24 == 127)
 		return true;
+	if (o->advertised_host != NULL && strcasecmp(host, o->advertised_host) == 0)
+		return true;
 	return strcasecmp(host, o->host) == 0 || is_listed(o->allowed_hosts, host) ||
 	       is_own_address(req, host);
 }

@@ -41,6 +41,7 @@ struct http_request;
 
 struct http_server_options { /* zero is the default of each */
 	const char *host; /* numeric address; NULL: 127.0.0.1 */
+	const char *advertised_host; /* by what clients reach it, if not by host; or NULL */
 	uint16_t port; /* 0: the kernel chooses; see http_server_port */
 	const char *socket_path; /* a unix socket (mode 0660) instead of host and port */
 	const char *tls_key, *tls_certificate; /* PEM; NULL: plain HTTP */

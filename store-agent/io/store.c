@@ -1,18 +1,15 @@
 #include "store.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "file.h"
 #include "log.h"
 #include "routes.h"
 #include "service.h"
 
-#define ENDPOINTS_FILE "endpoints.json"
 #define DEFAULT_ZONE "Asia/Shanghai"
 #define SETTINGS_BYTES 2048
 #define MAINTAIN_MS (10 * 60 * 1000)
@@ -172,7 +169,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void stop_when_done(struct store *s)
 {
-	if (http_server_pending(s->http) == 0)
+	if (listeners_pending(&s->listeners) == 0)
 		ev_break(s->loop, EVBREAK_ALL);
 }
 
@@ -205,7 +202,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 
 	log_event(LOG_LEVEL_NOTICE, "stopping", "signal=%d", w->signum);
 	s->is_stopping = true;
-	http_server_drain(s->http);
+	listeners_drain(&s->listeners);
 }
 
 static void watch(struct store *s)
@@ -275,53 +272,25 @@ static int open_agent(struct store *s, char *err)
 	return 0;
 }
 
-/* Say where the tills are served. It is told already, or a full disk keeps it from being told: the
- * tills matter more. */
-static void tell_endpoints(struct store *s, const char *text)
-{
-	char kept[512], path[4200];
-	size_t len;
-
-	if (file_read(s->data_dir, ENDPOINTS_FILE, kept, sizeof(kept), &len) == 0 &&
-	    len == strlen(text) && memcmp(kept, text, len) == 0)
-		return;
-	if (file_write(s->data_dir, ENDPOINTS_FILE, text, strlen(text), 0644) == 0)
-		return;
-	log_event(LOG_LEVEL_WARNING, "endpoints_not_written", "errno=%d", errno);
-	snprintf(path, sizeof(path), "%s/%s", s->data_dir, ENDPOINTS_FILE);
-	(void)unlink(path); /* what it says is wrong now */
-}
-
-static int open_http(struct store *s, const struct store_options *options, char *err)
+static int open_listeners(struct store *s, const struct settings *settings, char *err)
 {
 	const struct http_handler handler = { .on_request = routes_on_request, .ctx = s };
-	const struct http_server_options http = { .host = options->listen_host,
-						  .port = options->listen_port };
-	char why[HTTP_ERROR_BYTES], text[512];
-	int r;
+	char why[LISTENERS_ERROR_BYTES];
+	int r = listeners_open(&s->listeners, s->loop, &settings->listen, s->data_dir,
+			       s->identity.agent.store, &handler, why);
 
-	r = http_server_create(s->loop, &http, &handler, &s->http, why);
-	if (r < 0) {
-		snprintf(err, STORE_ERROR_BYTES, "cannot listen on %s:%u: %s", options->listen_host,
-			 (unsigned)options->listen_port, why);
-		return r;
-	}
-	snprintf(text, sizeof(text), "{\"http\":\"http://%s%s%s:%u\"}\n",
-		 strchr(options->listen_host, ':') != NULL ? "[" : "", options->listen_host,
-		 strchr(options->listen_host, ':') != NULL ? "]" : "",
-		 (unsigned)http_server_port(s->http));
-	tell_endpoints(s, text);
-	return 0;
+	if (r < 0)
+		snprintf(err, STORE_ERROR_BYTES, "%s", why);
+	return r;
 }
 
-int store_open(struct store *s, struct ev_loop *loop, const struct store_options *options,
-	       char *err)
+int store_open(struct store *s, struct ev_loop *loop, const struct settings *settings, char *err)
 {
 	int r;
 
 	memset(s, 0, sizeof(*s));
 	s->loop = loop;
-	snprintf(s->data_dir, sizeof(s->data_dir), "%s", options->data_dir);
+	snprintf(s->data_dir, sizeof(s->data_dir), "%s", settings->data_dir);
 	turn_init(&s->turn);
 	envelope_reader_init(&s->uplink.reader);
 	verify_init(s);
@@ -334,13 +303,14 @@ int store_open(struct store *s, struct ev_loop *loop, const struct store_options
 	if (r == 0)
 		r = open_agent(s, err);
 	if (r == 0)
-		r = uplink_open(
-			s, options->relay != NULL ? options->relay : s->identity.relay_endpoint,
-			err);
+		r = uplink_open(s,
+				settings->relay[0] != '\0' ? settings->relay :
+							     s->identity.relay_endpoint,
+				err);
 	if (r == 0 && (r = pin_worker_create(loop, &s->pins)) < 0)
 		snprintf(err, STORE_ERROR_BYTES, "cannot start a thread");
 	if (r == 0)
-		r = open_http(s, options, err);
+		r = open_listeners(s, settings, err);
 	if (r < 0) {
 		store_close(s);
 		return r;
@@ -349,7 +319,8 @@ int store_open(struct store *s, struct ev_loop *loop, const struct store_options
 	watch(s);
 	log_event(LOG_LEVEL_NOTICE, "started", "store=%s incarnation=%u seq=%llu port=%u",
 		  s->identity.agent.store, s->identity.agent.incarnation,
-		  (unsigned long long)s->agent->durable.seq, (unsigned)http_server_port(s->http));
+		  (unsigned long long)s->agent->durable.seq,
+		  (unsigned)listeners_port(&s->listeners));
 	return 0;
 }
 
@@ -366,8 +337,7 @@ void store_close(struct store *s)
 	ev_timer_stop(s->loop, &s->tick);
 	ev_signal_stop(s->loop, &s->sigterm);
 	ev_signal_stop(s->loop, &s->sigint);
-	if (s->http != NULL)
-		http_server_destroy(s->http);
+	listeners_close(&s->listeners);
 	uplink_close(s);
 	journal_close(s->journal);
 	rule_cache_finish(&s->rules);

@@ -13,12 +13,13 @@
 #include <stdint.h>
 
 #include "agent.h"
-#include "http_server.h"
 #include "identity.h"
 #include "journal.h"
 #include "lanes.h"
+#include "listeners.h"
 #include "pin.h"
 #include "rule_cache.h"
+#include "settings.h"
 #include "text.h"
 #include "turn.h"
 #include "uplink.h"
@@ -32,7 +33,7 @@ struct store {
 	struct identity identity;
 	struct journal *journal;
 	struct agent *agent;
-	struct http_server *http;
+	struct listeners listeners;
 	struct lanes lanes;
 	struct rule_cache rules;
 	struct turn turn;
@@ -48,17 +49,10 @@ struct store {
 	bool is_stopping;
 };
 
-struct store_options {
-	const char *data_dir;
-	const char *relay; /* endpoint instead of the enrolled one, or NULL */
-	const char *listen_host;
-	uint16_t listen_port;
-};
-
-/* Open everything, bind, write DATA/endpoints.json. One line in err (STORE_ERROR_BYTES). Borrows
- * loop; s must not move. On failure nothing is left open. */
-int MUST_CHECK store_open(struct store *s, struct ev_loop *loop,
-			  const struct store_options *options, char *err);
+/* Open everything, bind, write DATA/endpoints.json. One line in err (STORE_ERROR_BYTES). Borrows loop
+ * and settings; s must not move. On failure nothing is left open. */
+int MUST_CHECK store_open(struct store *s, struct ev_loop *loop, const struct settings *settings,
+			  char *err);
 void store_close(struct store *s);
 
 /* Give the core an event, stamped with the clocks, and run its effects. An event that the core
