@@ -114,10 +114,19 @@ struct receipt_key {
 	int32_t store;
 	uint32_t incarnation;
 };
-struct receipt_sum { /* what came back of one sale */
+struct receipt_sum { /* what came back of one sale or top-up, less refunds undone */
 	struct receipt_key key;
 	int64_t refunded;
+	int64_t min_refunded, max_refunded; /* on the way */
 	uint8_t account[ACCOUNT_ID_BYTES]; /* whose it must be */
+	int16_t kind; /* of its entry, that it must be */
+};
+
+/* What one entry changes of a receipt. */
+struct receipt_change {
+	struct receipt_key key;
+	int64_t amount; /* refunded; below 0: undone */
+	int16_t kind; /* of the receipt's entry */
 };
 
 struct opened_row { /* account opened, or card linked */
@@ -126,10 +135,17 @@ struct opened_row { /* account opened, or card linked */
 	bool is_link;
 };
 
+/* Kinds that a store may write: what this HQ books, and announces; ascending. */
+extern const uint32_t ingest_kinds[];
+extern const size_t ingest_n_kinds;
+
 /* Cells of an entry, with zeroed padding. */
 struct holding_key holding_key_of(const Trib__V1__Entry *e, const Trib__V1__SliceEffect *s);
 struct posting_key posting_key_of(const Trib__V1__Entry *e, const struct posting *p);
 struct total_key total_key_of(const Trib__V1__Entry *e, const struct day_total *t);
+
+/* False where the entry changes no receipt. */
+bool receipt_change_of(const Trib__V1__Entry *e, struct receipt_change *ret);
 
 struct cursor_row {
 	uint32_t stream;

@@ -4,6 +4,25 @@
 #include "ingest_private.h"
 #include "money.h"
 
+const uint32_t ingest_kinds[] = {
+	TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED,  TRIB__V1__ENTRY__BODY_CARD_LINKED,
+	TRIB__V1__ENTRY__BODY_TOP_UP,          TRIB__V1__ENTRY__BODY_SALE,
+	TRIB__V1__ENTRY__BODY_REFUND,          TRIB__V1__ENTRY__BODY_REFUND_TOP_UP,
+	TRIB__V1__ENTRY__BODY_POINTS_REDEEMED, TRIB__V1__ENTRY__BODY_ORDER_CANCELLED,
+	TRIB__V1__ENTRY__BODY_DAY_SEALED,      TRIB__V1__ENTRY__BODY_PIN_EVENT,
+	TRIB__V1__ENTRY__BODY_REVERSAL,
+};
+const size_t ingest_n_kinds = sizeof(ingest_kinds) / sizeof(ingest_kinds[0]);
+
+static bool is_store_kind(int kind)
+{
+	for (size_t i = 0; i < ingest_n_kinds; i++) {
+		if ((int)ingest_kinds[i] == kind)
+			return true;
+	}
+	return false;
+}
+
 struct blocked_key ingest_blocked_key(int32_t store, const uint8_t account[ACCOUNT_ID_BYTES])
 {
 	struct blocked_key key;
@@ -43,6 +62,65 @@ static const char *opened_fault(const struct ingest *g, const Trib__V1__Entry *e
 	return NULL;
 }
 
+static const char *refund_fault(const Trib__V1__Entry *e)
+{
+	struct receipt_change c;
+
+	if (!receipt_change_of(e, &c))
+		return NULL;
+	if (c.key.store != e->node)
+		return "refunds a receipt that another store holds";
+	if (c.key.incarnation == e->incarnation && (uint64_t)c.key.seq >= e->seq)
+		return "refunds what was not sold yet";
+	return NULL;
+}
+
+/* What an order of that verb is cancelled by, besides the word that nothing is left of it. */
+static bool is_cancelled_by(uint32_t verb, const Trib__V1__Entry *e)
+{
+	bool is_reversal = e->body_case == TRIB__V1__ENTRY__BODY_REVERSAL;
+
+	switch ((enum order_verb)verb) {
+	case ORDER_TOP_UP:
+		return e->body_case == TRIB__V1__ENTRY__BODY_REFUND_TOP_UP;
+	case ORDER_SALE:
+		return e->body_case == TRIB__V1__ENTRY__BODY_REFUND;
+	case ORDER_REFUND:
+		return is_reversal &&
+		       e->reversal->what_case != TRIB__V1__REVERSAL__WHAT_POINTS_REDEEMED;
+	case ORDER_REDEMPTION:
+		return is_reversal &&
+		       e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_POINTS_REDEEMED;
+	}
+	return false;
+}
+
+static const char *cancel_fault(const Trib__V1__Entry *e)
+{
+	if (e->body_case == TRIB__V1__ENTRY__BODY_ORDER_CANCELLED)
+		return e->has_cancels && e->cancels == e->order_cancelled->verb ?
+			       NULL :
+			       "cancels no order, or one of another verb";
+	if (e->has_cancels && !is_cancelled_by(e->cancels, e))
+		return "cancels an order of a verb that it does not undo";
+	return NULL;
+}
+
+static const char *kind_fault(const struct ingest *g, const Trib__V1__Entry *e)
+{
+	const char *why;
+
+	if (!is_store_kind(entry_kind(e)))
+		return "kind is not one that a store writes";
+	if (e->body_case == TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED ||
+	    e->body_case == TRIB__V1__ENTRY__BODY_CARD_LINKED)
+		return opened_fault(g, e);
+	if (e->body_case == TRIB__V1__ENTRY__BODY_PIN_EVENT && !e->has_account)
+		return "names no account";
+	why = refund_fault(e);
+	return why != NULL ? why : cancel_fault(e);
+}
+
 static const char *entry_fault(const struct ingest *g, const Trib__V1__Entry *e)
 {
 	int64_t own_lot = lot_id(e->node, e->incarnation, e->seq);
@@ -59,34 +137,7 @@ static const char *entry_fault(const struct ingest *g, const Trib__V1__Entry *e)
 	}
 	if (e->points_owed > AMOUNT_MAX || e->points_owed < -AMOUNT_MAX)
 		return "points debt is larger than any operation may make it";
-	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND && e->refund->has_of_node &&
-	    e->refund->of_node != e->node)
-		return "refunds a receipt that another store holds";
-	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND &&
-	    e->refund->of_incarnation == e->incarnation && e->refund->of_seq >= e->seq)
-		return "refunds what was not sold yet";
-	switch (entry_kind(e)) {
-	case TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED:
-	case TRIB__V1__ENTRY__BODY_CARD_LINKED:
-		return opened_fault(g, e);
-	case TRIB__V1__ENTRY__BODY_TOP_UP:
-	case TRIB__V1__ENTRY__BODY_SALE:
-	case TRIB__V1__ENTRY__BODY_REFUND:
-		return NULL;
-	default:
-		return "kind is not one that a store writes";
-	}
-}
-
-static struct receipt_key receipt_key(const Trib__V1__Entry *e)
-{
-	struct receipt_key key;
-
-	memset(&key, 0, sizeof(key));
-	key.store = e->node;
-	key.incarnation = e->refund->of_incarnation;
-	key.seq = (int64_t)e->refund->of_seq;
-	return key;
+	return kind_fault(g, e);
 }
 
 /* What the group already knows speaks against the entry: lots issued in it have a known start, so
@@ -94,6 +145,7 @@ static struct receipt_key receipt_key(const Trib__V1__Entry *e)
 static const char *group_fault(const struct ingest_group *out, const Trib__V1__Entry *e)
 {
 	int64_t own_lot = lot_id(e->node, e->incarnation, e->seq);
+	struct receipt_change c;
 
 	for (size_t i = 0; i < e->n_effects; i++) {
 		const Trib__V1__SliceEffect *s = e->effects[i];
@@ -110,12 +162,13 @@ static const char *group_fault(const struct ingest_group *out, const Trib__V1__E
 		     d->bonus + s->bonus > d->issued_bonus))
 			return "leaves less than nothing or more than was issued of a lot";
 	}
-	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND) {
-		struct receipt_key key = receipt_key(e);
-		const struct receipt_sum *r = cells_find(&out->receipts, &key);
+	if (receipt_change_of(e, &c)) {
+		const struct receipt_sum *r = cells_find(&out->receipts, &c.key);
 
 		if (r != NULL && memcmp(r->account, e->account.data, ACCOUNT_ID_BYTES) != 0)
 			return "refunds a receipt of another account";
+		if (r != NULL && r->kind != c.kind)
+			return "refunds a receipt of another kind";
 	}
 	return NULL;
 }
@@ -166,12 +219,17 @@ static void add_holdings(struct ingest_group *out, const Trib__V1__Entry *e)
 
 static void add_refund(struct ingest_group *out, const Trib__V1__Entry *e)
 {
-	struct receipt_key key = receipt_key(e);
-	struct receipt_sum *sum = cells_at(&out->receipts, &key);
+	struct receipt_change c;
+	struct receipt_sum *sum;
 
+	if (!receipt_change_of(e, &c))
+		return;
+	sum = cells_at(&out->receipts, &c.key);
 	assert(sum != NULL);
 	memcpy(sum->account, e->account.data, ACCOUNT_ID_BYTES);
-	sum->refunded += e->refund->amount;
+	sum->kind = c.kind;
+	sum->refunded += c.amount;
+	note_way(sum->refunded, &sum->min_refunded, &sum->max_refunded);
 }
 
 static void add_sums(struct ingest_group *out, const Trib__V1__Entry *e, const struct fold *f)
@@ -270,8 +328,7 @@ bool ingest_add_entry(struct ingest *g, struct journal_row *row)
 	row->amount = entry_amount(e);
 	add_holdings(out, e);
 	add_sums(out, e, &g->fold);
-	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND)
-		add_refund(out, e);
+	add_refund(out, e);
 	if (e->body_case == TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED ||
 	    e->body_case == TRIB__V1__ENTRY__BODY_CARD_LINKED)
 		out->opened[out->n_opened++] =

@@ -58,6 +58,44 @@ bool receipt_less(const void *a, const void *b)
 	return x->seq < y->seq;
 }
 
+static void refund_change(const Trib__V1__Entry *e, const Trib__V1__Refund *b, int64_t sign,
+			  struct receipt_change *ret)
+{
+	ret->key.store = b->has_of_node ? b->of_node : e->node;
+	ret->key.incarnation = b->of_incarnation;
+	ret->key.seq = (int64_t)b->of_seq;
+	ret->amount = sign * b->amount;
+	ret->kind = TRIB__V1__ENTRY__BODY_SALE;
+}
+
+static void top_up_change(const Trib__V1__Entry *e, const Trib__V1__RefundTopUp *b, int64_t sign,
+			  struct receipt_change *ret)
+{
+	ret->key.store = e->node;
+	ret->key.incarnation = b->of_incarnation;
+	ret->key.seq = (int64_t)b->of_seq;
+	ret->amount = sign * b->amount;
+	ret->kind = TRIB__V1__ENTRY__BODY_TOP_UP;
+}
+
+bool receipt_change_of(const Trib__V1__Entry *e, struct receipt_change *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND)
+		refund_change(e, e->refund, 1, ret);
+	else if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND_TOP_UP)
+		top_up_change(e, e->refund_top_up, 1, ret);
+	else if (e->body_case != TRIB__V1__ENTRY__BODY_REVERSAL)
+		return false;
+	else if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND)
+		refund_change(e, e->reversal->refund, -1, ret);
+	else if (e->reversal->what_case == TRIB__V1__REVERSAL__WHAT_REFUND_TOP_UP)
+		top_up_change(e, e->reversal->refund_top_up, -1, ret);
+	else
+		return false;
+	return true;
+}
+
 struct holding_key holding_key_of(const Trib__V1__Entry *e, const Trib__V1__SliceEffect *s)
 {
 	struct holding_key key;

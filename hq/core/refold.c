@@ -240,14 +240,27 @@ static void add_total(struct refold *r, const Trib__V1__Entry *e, const struct d
 	sum->amount += t->amount;
 }
 
-static void add_refund(struct refold *r, const Trib__V1__Entry *e)
+static int add_refund(struct refold *r, const Trib__V1__Entry *e, const char **ret_why)
 {
-	const Trib__V1__Refund *b = e->refund;
-	struct refold_place key =
-		place(b->has_of_node ? b->of_node : e->node, b->of_incarnation, b->of_seq);
-	struct refold_receipt *receipt = growing_at(&r->receipts, &key);
+	struct receipt_change c;
+	struct refold_receipt *receipt;
+	struct refold_place key;
 
-	receipt->refunded += b->amount;
+	if (!receipt_change_of(e, &c))
+		return 0;
+	key = place(c.key.store, c.key.incarnation, (uint64_t)c.key.seq);
+	receipt = growing_at(&r->receipts, &key);
+	if (receipt->kind != 0 && receipt->kind != c.kind) {
+		*ret_why = "a receipt is refunded as a sale and as a top-up";
+		return ERR_INVALID;
+	}
+	receipt->kind = c.kind;
+	receipt->refunded += c.amount;
+	if (receipt->refunded < 0) {
+		*ret_why = "more of a receipt is undone than was refunded";
+		return ERR_INVALID;
+	}
+	return 0;
 }
 
 int refold_entry(struct refold *r, const Trib__V1__Entry *e, const struct refold_booking *booking,
@@ -265,8 +278,8 @@ int refold_entry(struct refold *r, const Trib__V1__Entry *e, const struct refold
 		if (add_effect(r, e, e->effects[i], ret_why) < 0)
 			return ERR_INVALID;
 	}
-	if (e->body_case == TRIB__V1__ENTRY__BODY_REFUND)
-		add_refund(r, e);
+	if (add_refund(r, e, ret_why) < 0)
+		return ERR_INVALID;
 	if (e->points_owed != 0) {
 		a = growing_at(&r->accounts, e->account.data);
 		a->points_owed += e->points_owed;

@@ -80,9 +80,10 @@ struct refold_quarantine {
 	bool is_found; /* the table has it */
 };
 
-struct refold_receipt { /* of a sale that was refunded, in part or whole */
+struct refold_receipt { /* of a sale or top-up that was refunded, in part or whole */
 	struct refold_place key;
-	int64_t refunded;
+	int64_t refunded; /* less what was undone */
+	int16_t kind; /* of its entry, that it must be */
 	bool is_seen;
 };
 
@@ -131,7 +132,8 @@ void refold_found_card(struct refold *r, const char *card_no, size_t len,
 void refold_begin(struct refold *r);
 
 /* Fold one entry that is not in quarantine. ERR_INVALID with a static reason where the entry
- * cannot be in the books: it does not fold, or drives a holding below zero. */
+ * cannot be in the books: it does not fold, drives a holding below zero, undoes what was never
+ * refunded, or refunds one receipt as a sale and as a top-up. */
 int MUST_CHECK refold_entry(struct refold *r, const Trib__V1__Entry *e,
 			    const struct refold_booking *booking, const char **ret_why);
 

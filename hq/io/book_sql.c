@@ -12,7 +12,7 @@ const char book_session_sql[] =
 
 const char book_copy_sql[] =
 	"BEGIN; COPY trib.journal (store, incarnation, seq, kind, business_day, at, account, amount,"
-	" order_no, operator, head, bytes) FROM STDIN (FORMAT binary)";
+	" order_no, operator, cancels, head, bytes) FROM STDIN (FORMAT binary)";
 
 static void field_text(struct pg_buffer *b, const char *s)
 {
@@ -26,7 +26,7 @@ static void copy_row(struct pg_buffer *b, const struct journal_row *row)
 {
 	const Trib__V1__Entry *e = row->entry;
 
-	pg_put_i16(b, 12);
+	pg_put_i16(b, 13);
 	pg_field_i32(b, row->store);
 	pg_field_i32(b, (int32_t)row->incarnation);
 	pg_field_i64(b, (int64_t)row->seq);
@@ -35,8 +35,8 @@ static void copy_row(struct pg_buffer *b, const struct journal_row *row)
 		for (int i = 0; i < 3; i++)
 			pg_field_null(b);
 		pg_field_i64(b, 0);
-		pg_field_null(b);
-		pg_field_null(b);
+		for (int i = 0; i < 3; i++)
+			pg_field_null(b);
 	} else {
 		pg_field_i16(b, row->store == 0 ? TRIB__V1__ENTRY__BODY_QUARANTINED :
 						  (int16_t)entry_kind(e));
@@ -49,6 +49,10 @@ static void copy_row(struct pg_buffer *b, const struct journal_row *row)
 		pg_field_i64(b, row->amount);
 		field_text(b, e->order_no);
 		field_text(b, e->operator_);
+		if (e->has_cancels)
+			pg_field_i16(b, (int16_t)e->cancels);
+		else
+			pg_field_null(b);
 	}
 	pg_field(b, row->head, HEAD_BYTES);
 	pg_field(b, row->bytes, row->len);
@@ -340,37 +344,40 @@ static bool fill_owed(const struct ingest_group *g, struct pg_params *p)
 	return g->owed.n > 0;
 }
 
+#define EACH_RECEIPT(r)                                                                       \
+	for (size_t i_ = 0; i_ < g->receipts.n; i_++)                                         \
+		for (const struct receipt_sum *r = cells_sorted(&g->receipts, i_); r != NULL; \
+		     r = NULL)
+
 static bool fill_receipts(const struct ingest_group *g, struct pg_params *p)
 {
-	const struct receipt_sum *r;
 	struct pg_buffer *b;
 	size_t n = g->receipts.n;
 
 	b = pg_array(p, PG_INT4, n);
-	for (size_t i = 0; i < n; i++) {
-		r = cells_sorted(&g->receipts, i);
-		pg_field_i32(b, r->key.store);
-	}
+	EACH_RECEIPT(r)
+	pg_field_i32(b, r->key.store);
 	b = pg_array(p, PG_INT4, n);
-	for (size_t i = 0; i < n; i++) {
-		r = cells_sorted(&g->receipts, i);
-		pg_field_i32(b, (int32_t)r->key.incarnation);
-	}
+	EACH_RECEIPT(r)
+	pg_field_i32(b, (int32_t)r->key.incarnation);
 	b = pg_array(p, PG_INT8, n);
-	for (size_t i = 0; i < n; i++) {
-		r = cells_sorted(&g->receipts, i);
-		pg_field_i64(b, r->key.seq);
-	}
-	b = pg_array(p, PG_INT8, n);
-	for (size_t i = 0; i < n; i++) {
-		r = cells_sorted(&g->receipts, i);
-		pg_field_i64(b, r->refunded);
-	}
+	EACH_RECEIPT(r)
+	pg_field_i64(b, r->key.seq);
+	b = pg_array(p, PG_INT2, n);
+	EACH_RECEIPT(r)
+	pg_field_i16(b, r->kind);
 	b = pg_array(p, PG_UUID, n);
-	for (size_t i = 0; i < n; i++) {
-		r = cells_sorted(&g->receipts, i);
-		pg_field(b, r->account, ACCOUNT_ID_BYTES);
-	}
+	EACH_RECEIPT(r)
+	pg_field(b, r->account, ACCOUNT_ID_BYTES);
+	b = pg_array(p, PG_INT8, n);
+	EACH_RECEIPT(r)
+	pg_field_i64(b, r->refunded);
+	b = pg_array(p, PG_INT8, n);
+	EACH_RECEIPT(r)
+	pg_field_i64(b, r->min_refunded);
+	b = pg_array(p, PG_INT8, n);
+	EACH_RECEIPT(r)
+	pg_field_i64(b, r->max_refunded);
 	pg_value_i64(p, (int64_t)n);
 	return n > 0;
 }
@@ -479,6 +486,7 @@ static bool fill_quarantine(const struct ingest_group *g, struct pg_params *p)
 
 #define HOLDING_KEY_IS_D \
 	"h.node = d.node AND h.account = d.account AND h.lot = d.lot AND h.unit = d.unit"
+#define RECEIPT_KEY_IS_D "r.store = d.store AND r.incarnation = d.incarnation AND r.seq = d.seq"
 #define HOLDING_ARRAYS "$1::int4[], $2::uuid[], $3::int8[], $4::int2[], $5::int8[], $6::int8[]"
 #define HOLDING_COLUMNS "node, account, lot, unit, principal, bonus"
 
@@ -547,13 +555,18 @@ const struct book_sql book_sqls[] = {
 	  " SELECT trib.expect('TB003', count(*), $4::int8) FROM u",
 	  fill_owed },
 	{ "receipt",
-	  "WITH r AS (INSERT INTO trib.receipt AS r SELECT d.store, d.incarnation, d.seq, j.amount,"
-	  " d.refunded FROM unnest($1::int4[], $2::int4[], $3::int8[], $4::int8[], $5::uuid[])"
-	  " AS d(store, incarnation, seq, refunded, account) JOIN trib.journal j ON j.store = d.store"
-	  " AND j.incarnation = d.incarnation AND j.seq = d.seq AND j.kind = 36 AND j.account = d.account"
-	  " ON CONFLICT (store, incarnation, seq)"
-	  " DO UPDATE SET refunded = r.refunded + excluded.refunded RETURNING 1)"
-	  " SELECT trib.expect('TB004', count(*), $6::int8) FROM r",
+	  "WITH d AS (SELECT d.*, j.amount FROM unnest($1::int4[], $2::int4[], $3::int8[], $4::int2[],"
+	  " $5::uuid[], $6::int8[], $7::int8[], $8::int8[]) AS d(store, incarnation, seq, kind, account,"
+	  " refunded, min_r, max_r) JOIN trib.journal j ON j.store = d.store"
+	  " AND j.incarnation = d.incarnation AND j.seq = d.seq AND j.kind = d.kind"
+	  " AND j.account = d.account),"
+	  " u AS (UPDATE trib.receipt r SET refunded = r.refunded + d.refunded FROM d"
+	  " WHERE " RECEIPT_KEY_IS_D " AND r.refunded + d.min_r >= 0"
+	  " AND r.refunded + d.max_r <= r.amount RETURNING 1),"
+	  " i AS (INSERT INTO trib.receipt SELECT d.store, d.incarnation, d.seq, d.amount, d.refunded"
+	  " FROM d WHERE d.min_r >= 0 AND d.max_r <= d.amount"
+	  " AND NOT EXISTS (SELECT 1 FROM trib.receipt r WHERE " RECEIPT_KEY_IS_D ") RETURNING 1)"
+	  " SELECT trib.expect('TB004', (SELECT count(*) FROM u) + (SELECT count(*) FROM i), $9::int8)",
 	  fill_receipts },
 	{ "posting",
 	  "INSERT INTO trib.posting AS p SELECT * FROM unnest($1::int4[], $2::date[], $3::int2[],"

@@ -121,7 +121,8 @@ enum {
 	R_SEQ,
 	R_AMOUNT,
 	R_REFUNDED,
-	R_SALE
+	R_SALE,
+	R_KIND
 };
 
 static void differ_receipt(struct check_run *c, const struct refold_place *k, const char *column,
@@ -131,19 +132,20 @@ static void differ_receipt(struct check_run *c, const struct refold_place *k, co
 
 	snprintf(want, sizeof(want), "%" PRId64, expected);
 	snprintf(have, sizeof(have), "%" PRId64, found);
-	check_differ(c, "receipt", want, have, "store %s, incarnation %u, sale %" PRIu64 ", %s",
+	check_differ(c, "receipt", want, have, "store %s, incarnation %u, receipt %" PRIu64 ", %s",
 		     check_code(c, k->store), k->incarnation, k->seq, column);
 }
 
-/* The sale's own amount was held against its bytes when its journal was walked. */
+/* Amount and kind of the sale or top-up were held against its bytes when its journal was walked. */
 static void check_receipts(struct check_run *c)
 {
 	struct pgcursor rows;
 
-	pgcursor_open(&rows, c->conn, "receipts",
-		      "SELECT r.store, r.incarnation, r.seq, r.amount, r.refunded,"
-		      " coalesce(j.amount, 0) FROM trib.receipt r LEFT JOIN trib.journal j"
-		      " ON j.store = r.store AND j.incarnation = r.incarnation AND j.seq = r.seq");
+	pgcursor_open(
+		&rows, c->conn, "receipts",
+		"SELECT r.store, r.incarnation, r.seq, r.amount, r.refunded,"
+		" coalesce(j.amount, 0), coalesce(j.kind, 0) FROM trib.receipt r LEFT JOIN trib.journal j"
+		" ON j.store = r.store AND j.incarnation = r.incarnation AND j.seq = r.seq");
 	while (pgcursor_next(&rows)) {
 		struct refold_receipt *r;
 		struct refold_place key;
@@ -158,6 +160,8 @@ static void check_receipts(struct check_run *c)
 		if ((r != NULL ? r->refunded : 0) != pgc_int(&rows, R_REFUNDED))
 			differ_receipt(c, &key, "refunded", r != NULL ? r->refunded : 0,
 				       pgc_int(&rows, R_REFUNDED));
+		if (r != NULL && r->kind != pgc_int(&rows, R_KIND))
+			differ_receipt(c, &key, "kind", r->kind, pgc_int(&rows, R_KIND));
 		if (pgc_int(&rows, R_SALE) != pgc_int(&rows, R_AMOUNT))
 			differ_receipt(c, &key, "amount", pgc_int(&rows, R_SALE),
 				       pgc_int(&rows, R_AMOUNT));

@@ -16,6 +16,7 @@ enum {
 	AMOUNT,
 	ORDER_NO,
 	OPERATOR,
+	CANCELS,
 	HEAD,
 	BYTES,
 	SIGNED
@@ -152,6 +153,16 @@ static void compare_int(struct journal *j, const char *column, int col, int64_t 
 	differ(j, column, expected, found);
 }
 
+static void compare_cancels(struct journal *j, const Trib__V1__Entry *e)
+{
+	bool has = e != NULL && e->has_cancels, is_null = pgc_null(&j->rows, CANCELS);
+
+	if (has && !is_null)
+		compare_int(j, "cancels", CANCELS, e->cancels);
+	else if (has || !is_null)
+		differ(j, "cancels", has ? "a verb" : "nothing", is_null ? "nothing" : "a verb");
+}
+
 static void compare_text(struct journal *j, const char *column, int col, const char *want)
 {
 	const char *found = pgc_null(&j->rows, col) ? NULL : pgc_text(&j->rows, col);
@@ -208,6 +219,7 @@ static void compare_columns(struct journal *j, const Trib__V1__Entry *e, int64_t
 	compare_int(j, "amount", AMOUNT, amount);
 	compare_text(j, "order_no", ORDER_NO, e != NULL ? e->order_no : NULL);
 	compare_text(j, "operator", OPERATOR, e != NULL ? e->operator_ : NULL);
+	compare_cancels(j, e);
 }
 
 /* ---- entries ---- */
@@ -300,7 +312,7 @@ void check_journal(struct check_run *c, const struct check_store *s)
 	pgcursor_open(
 		&j.rows, c->conn, "journal",
 		"SELECT j.incarnation, j.seq, j.kind, j.business_day, j.at, j.account, j.amount,"
-		" j.order_no, j.operator, j.head, j.bytes, s.signed FROM trib.journal j"
+		" j.order_no, j.operator, j.cancels, j.head, j.bytes, s.signed FROM trib.journal j"
 		" LEFT JOIN trib.signed_head s ON s.store = j.store"
 		" AND s.incarnation = j.incarnation AND s.seq = j.seq AND s.store = %d"
 		" WHERE j.store = %d ORDER BY j.incarnation, j.seq",

@@ -382,8 +382,9 @@ class FullRegion(Api, unittest.TestCase):
                 "insert into trib.store (store, code, region, entity, time_zone, cutoff_min, state)"
                 f" values ({node}, '{code}', 1, 'x', 'UTC', 0, 'enrolled');\n"
                 "insert into trib.incarnation (store, incarnation, state, certificate, sign_key,"
-                " curve_key, booked_head, down_head)"
-                f" values ({node}, 1, 'active', {hexes});\n")
+                " curve_key, booked_head, down_head, announced_kinds)"
+                f" values ({node}, 1, 'active', {hexes}, (select announced_kinds"
+                " from trib.incarnation where announced_kinds is not null limit 1));\n")
         script.append("update trib.chain set roster_version = roster_version + 1; commit;\n")
         subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d",
                         self.chain.hq()["postgres"]], input="".join(script), text=True,

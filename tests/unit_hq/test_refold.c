@@ -30,6 +30,8 @@ struct fixture {
 	Trib__V1__TopUp top_up;
 	Trib__V1__Sale sale;
 	Trib__V1__Refund refund;
+	Trib__V1__RefundTopUp refund_top_up;
+	Trib__V1__Reversal reversal;
 	Trib__V1__AccountOpened opened;
 	Trib__V1__SliceEffect effect, *effects[1];
 	Trib__V1__LotTerms terms;
@@ -101,6 +103,36 @@ static void make_opened(struct fixture *f, int32_t node, const char *card)
 	f->opened.card_no = (ProtobufCBinaryData){ strlen(card), (uint8_t *)(uintptr_t)card };
 	f->e.body_case = TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED;
 	f->e.account_opened = &f->opened;
+}
+
+/* All that the top-up's lot holds, `held`, is paid back. */
+static void make_refund_top_up(struct fixture *f, uint64_t seq, int64_t held)
+{
+	header(f, 1, seq);
+	trib__v1__refund_top_up__init(&f->refund_top_up);
+	f->refund_top_up.of_incarnation = 1;
+	f->refund_top_up.of_seq = 2;
+	f->refund_top_up.amount = held;
+	f->tender.type = (char *)(uintptr_t) "cash";
+	f->tender.amount = held;
+	f->refund_top_up.paid_out = &f->tender;
+	add_effect(f, LOT, -held);
+	f->e.body_case = TRIB__V1__ENTRY__BODY_REFUND_TOP_UP;
+	f->e.refund_top_up = &f->refund_top_up;
+}
+
+/* Of that entry, by entry seq. */
+static void make_reversal(struct fixture *f, uint64_t seq, uint64_t of_seq, int64_t held)
+{
+	make_refund_top_up(f, seq, held);
+	trib__v1__reversal__init(&f->reversal);
+	f->reversal.of_incarnation = 1;
+	f->reversal.of_seq = of_seq;
+	f->reversal.what_case = TRIB__V1__REVERSAL__WHAT_REFUND_TOP_UP;
+	f->reversal.refund_top_up = &f->refund_top_up;
+	f->effect.principal = held;
+	f->e.body_case = TRIB__V1__ENTRY__BODY_REVERSAL;
+	f->e.reversal = &f->reversal;
 }
 
 static int fold_at(const struct fixture *f, int64_t no, int64_t at)
@@ -191,6 +223,78 @@ static void a_lot_that_was_never_issued_does_not_fold(void **state)
 
 	(void)state;
 	make_sale(&f, 3, 1);
+	assert_int_equal(fold_at(&f, 1, 1), ERR_INVALID);
+}
+
+static const struct refold_receipt *top_up_receipt(void)
+{
+	struct refold_place key;
+
+	memset(&key, 0, sizeof(key));
+	key.store = 1;
+	key.incarnation = 1;
+	key.seq = 2;
+	return growing_find(&refold.receipts, &key);
+}
+
+static void a_top_up_paid_back_and_undone_leaves_what_was_held(void **state)
+{
+	struct refold_liability_key key = { 1, LEDGER_UNIT_MONEY };
+	const struct refold_liability *l;
+	struct fixture f;
+
+	(void)state;
+	make_top_up(&f, 5000);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	make_sale(&f, 3, 1200);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	make_refund_top_up(&f, 4, 3800);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	assert_int_equal(held()->principal, 0);
+	assert_int_equal(top_up_receipt()->refunded, 3800);
+	assert_int_equal(top_up_receipt()->kind, TRIB__V1__ENTRY__BODY_TOP_UP);
+	make_reversal(&f, 5, 4, 3800);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	assert_int_equal(held()->principal, 3800);
+	assert_int_equal(top_up_receipt()->refunded, 0);
+	refold_end(&refold);
+	l = growing_find(&refold.liabilities, &key);
+	assert_int_equal(l->ledger, 3800);
+	assert_int_equal(l->held, 3800);
+}
+
+static void what_was_never_refunded_is_not_undone(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make_top_up(&f, 5000);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	make_sale(&f, 3, 1200);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	make_reversal(&f, 5, 4, 1200);
+	assert_int_equal(fold_at(&f, 1, 1), ERR_INVALID);
+}
+
+static void a_receipt_is_refunded_as_what_it_is(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	make_top_up(&f, 5000);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	make_refund_top_up(&f, 3, 5000);
+	assert_int_equal(fold_at(&f, 1, 1), 0);
+	header(&f, 1, 4);
+	trib__v1__refund__init(&f.refund);
+	f.refund.of_incarnation = 1;
+	f.refund.of_seq = 2;
+	f.refund.amount = f.tender.amount = 10;
+	f.tender.type = (char *)(uintptr_t) "cash";
+	f.refund.n_paid_out = 1;
+	f.refund.paid_out = f.tenders;
+	f.e.body_case = TRIB__V1__ENTRY__BODY_REFUND;
+	f.e.refund = &f.refund;
 	assert_int_equal(fold_at(&f, 1, 1), ERR_INVALID);
 }
 
@@ -285,6 +389,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_holding_below_zero_does_not_fold, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_lot_that_was_never_issued_does_not_fold, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_top_up_paid_back_and_undone_leaves_what_was_held,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_never_refunded_is_not_undone, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_receipt_is_refunded_as_what_it_is, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(quarantined_entries_are_known_by_place, set_up,
 						tear_down),

@@ -1,173 +1,10 @@
 /* Ingest: what a group holds, and what becomes of entries that cannot be booked. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "ingest_fixture.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "chain.h"
-#include "entry.h"
-#include "ids.h"
-#include "ingest.h"
-
-#define DAY 20780
-#define NOW_MS INT64_C(1795392000000)
-
-static const uint8_t account_key[ACCOUNT_KEY_BYTES] = "a key of this test, of 32 bytes";
-
-struct fixture {
-	struct ingest *g;
-	void *memory;
-	uint64_t seq[3]; /* written so far, by stream */
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	const struct position origin = { 0 };
-
-	f->memory = calloc(1, ingest_size());
-	f->g = ingest_init(f->memory, 1, &origin, account_key);
-	for (int32_t i = 0; i < 3; i++)
-		assert_int_equal(ingest_add_stream(f->g, 101 + i, 1, &origin), i);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	struct ingest_batch *released;
-
-	ingest_reset(f->g, &released);
-	while (released != NULL) {
-		struct ingest_batch *next = released->next;
-
-		free(released);
-		released = next;
-	}
-	free(f->memory);
-	free(f);
-	return 0;
-}
-
-/* One allocation: batch, items table, bytes. */
-#define BATCH_ROOM 65536
-struct builder {
-	struct ingest_batch *b;
-	ProtobufCBinaryData *items;
-	uint8_t *next;
-};
-
-static struct builder batch_of(struct fixture *f, uint32_t stream)
-{
-	struct builder w;
-
-	w.b = calloc(1, sizeof(*w.b) + 512 * sizeof(*w.items) + BATCH_ROOM);
-	w.items = (void *)(w.b + 1);
-	w.next = (uint8_t *)(w.items + 512);
-	w.b->stream = stream;
-	w.b->first_seq = f->seq[stream] + 1;
-	w.b->items = w.items;
-	return w;
-}
-
-static void add_bytes(struct fixture *f, struct builder *w, const void *bytes, size_t len)
-{
-	memcpy(w->next, bytes, len);
-	w->items[w->b->n++] = (ProtobufCBinaryData){ len, w->next };
-	w->next += len;
-	f->seq[w->b->stream]++;
-}
-
-static void add_entry(struct fixture *f, struct builder *w, Trib__V1__Entry *e)
-{
-	uint8_t bytes[2048];
-	size_t len;
-
-	e->node = 101 + (int32_t)w->b->stream;
-	e->incarnation = 1;
-	e->seq = f->seq[w->b->stream] + 1;
-	e->wall_ms = NOW_MS;
-	e->business_day = DAY;
-	assert_int_equal(entry_pack(e, bytes, sizeof(bytes), &len), 0);
-	add_bytes(f, w, bytes, len);
-}
-
-static void name_account(const char *card, uint8_t id[ACCOUNT_ID_BYTES])
-{
-	account_id(account_key, card, strlen(card), id);
-}
-
-static void add_opening(struct fixture *f, struct builder *w, const char *card)
-{
-	Trib__V1__Entry e = TRIB__V1__ENTRY__INIT;
-	Trib__V1__AccountOpened body = TRIB__V1__ACCOUNT_OPENED__INIT;
-	uint8_t id[ACCOUNT_ID_BYTES];
-
-	name_account(card, id);
-	e.has_account = 1;
-	e.account = (ProtobufCBinaryData){ sizeof(id), id };
-	body.account_type = (char *)(uintptr_t) "default";
-	body.card_no = (ProtobufCBinaryData){ strlen(card), (uint8_t *)(uintptr_t)card };
-	e.body_case = TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED;
-	e.account_opened = &body;
-	add_entry(f, w, &e);
-}
-
-static void add_top_up(struct fixture *f, struct builder *w, const char *card, int64_t paid,
-		       int64_t claimed)
-{
-	Trib__V1__Entry e = TRIB__V1__ENTRY__INIT;
-	Trib__V1__TopUp body = TRIB__V1__TOP_UP__INIT;
-	Trib__V1__SliceEffect effect = TRIB__V1__SLICE_EFFECT__INIT, *effects[] = { &effect };
-	Trib__V1__LotTerms terms = TRIB__V1__LOT_TERMS__INIT;
-	uint8_t id[ACCOUNT_ID_BYTES];
-
-	name_account(card, id);
-	e.has_account = 1;
-	e.account = (ProtobufCBinaryData){ sizeof(id), id };
-	body.paid = paid;
-	body.tender = (char *)(uintptr_t) "cash";
-	effect.lot = lot_id(101 + (int32_t)w->b->stream, 1, f->seq[w->b->stream] + 1);
-	effect.unit = TRIB__V1__UNIT__UNIT_VALUE;
-	effect.principal = claimed;
-	terms.issuer = 101 + (int32_t)w->b->stream;
-	terms.principal = claimed;
-	terms.has_issued_ms = 1;
-	terms.issued_ms = NOW_MS;
-	effect.terms = &terms;
-	e.n_effects = 1;
-	e.effects = effects;
-	e.body_case = TRIB__V1__ENTRY__BODY_TOP_UP;
-	e.top_up = &body;
-	add_entry(f, w, &e);
-}
-
-static size_t free_all(struct ingest_batch *released)
-{
-	size_t n = 0;
-
-	while (released != NULL) {
-		struct ingest_batch *next = released->next;
-
-		free(released);
-		released = next;
-		n++;
-	}
-	return n;
-}
-
-static size_t book(struct fixture *f)
-{
-	struct ingest_batch *released;
-
-	ingest_booked(f->g, &released);
-	return free_all(released);
-}
 
 static void a_group_sums_many_stores(void **state)
 {
@@ -448,26 +285,22 @@ static void a_group_may_end_inside_a_batch(void **state)
 	}
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ingest_setup, ingest_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_group_sums_many_stores, setup, teardown),
-		cmocka_unit_test_setup_teardown(cursor_heads_follow_the_chain, setup, teardown),
-		cmocka_unit_test_setup_teardown(bytes_that_are_no_entry_are_quarantined_alone,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(a_lying_top_up_blocks_its_account_only, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(an_account_under_a_foreign_id_is_quarantined, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_sale_that_names_its_own_lot_is_quarantined, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_refused_entry_is_found_by_halving, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_lost_connection_changes_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_dropped_queue_forgets_the_culprit, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(the_way_of_a_holding_is_kept, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_group_may_end_inside_a_batch, setup, teardown),
+		TEST(a_group_sums_many_stores),
+		TEST(cursor_heads_follow_the_chain),
+		TEST(bytes_that_are_no_entry_are_quarantined_alone),
+		TEST(a_lying_top_up_blocks_its_account_only),
+		TEST(an_account_under_a_foreign_id_is_quarantined),
+		TEST(a_sale_that_names_its_own_lot_is_quarantined),
+		TEST(a_refused_entry_is_found_by_halving),
+		TEST(a_lost_connection_changes_nothing),
+		TEST(a_dropped_queue_forgets_the_culprit),
+		TEST(the_way_of_a_holding_is_kept),
+		TEST(a_group_may_end_inside_a_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
