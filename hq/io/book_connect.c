@@ -4,6 +4,7 @@
 
 #include "book_private.h"
 #include "log.h"
+#include "settings.h"
 #include "utf8.h"
 
 /* The one place where the state changes: each state that awaits the server ends in time. */
@@ -184,6 +185,7 @@ static void settle_unknown(struct book *b)
 	if (op != NULL)
 		op->done(op, ERR_IO, "the connection to the database was lost");
 	facts_send_due(h);
+	settings_announce_due(h);
 	book_kick(b);
 }
 

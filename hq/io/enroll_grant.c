@@ -8,15 +8,11 @@
 #include "log.h"
 #include "money.h"
 #include "roster.h"
+#include "settings.h"
 #include "sign.h"
 
 #define ARENA_BYTES (32u * 1024)
 #define FIRST_INCARNATION 1
-
-/* Kinds that a store may write: what this HQ books. */
-static uint32_t kinds[] = { TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED, TRIB__V1__ENTRY__BODY_CARD_LINKED,
-			    TRIB__V1__ENTRY__BODY_TOP_UP, TRIB__V1__ENTRY__BODY_SALE,
-			    TRIB__V1__ENTRY__BODY_REFUND };
 
 struct enroll_op {
 	struct book_op op;
@@ -79,17 +75,10 @@ static int first_messages(struct enroll_op *e)
 {
 	const struct enroll_subject *s = e->subject;
 	Trib__V1__DownMessage m = TRIB__V1__DOWN_MESSAGE__INIT;
-	Trib__V1__StoreSettings settings = TRIB__V1__STORE_SETTINGS__INIT;
+	Trib__V1__StoreSettings settings;
 	int r;
 
-	settings.code = (char *)(uintptr_t)s->store;
-	settings.entity = s->entity;
-	settings.time_zone = s->time_zone;
-	settings.cutoff_min = s->cutoff_min;
-	settings.currency = (char *)(uintptr_t) "CNY";
-	settings.exponent = 2;
-	settings.kinds = kinds;
-	settings.n_kinds = sizeof(kinds) / sizeof(kinds[0]);
+	settings_init(&settings, s->store, s->entity, s->time_zone, s->cutoff_min);
 	m.body_case = TRIB__V1__DOWN_MESSAGE__BODY_STORE_SETTINGS;
 	m.store_settings = &settings;
 	r = down_rows_add(e->h, &e->rows, s->node, FIRST_INCARNATION, &e->down_end, &m);
@@ -211,11 +200,13 @@ static int prepare_store(struct enroll_op *e)
 	    1, 1, (const char *const[]){ e->node.data });
 	add(e,
 	    "INSERT INTO trib.incarnation (store, incarnation, state, certificate, sign_key,"
-	    " curve_key, booked_head, down_seq, down_head) VALUES ($1::int, 1, 'active', $2::bytea,"
-	    " $3::bytea, $4::bytea, $5::bytea, $6::bigint, $7::bytea)",
-	    1, 7,
+	    " curve_key, booked_head, down_seq, down_head, announced_kinds) VALUES ($1::int, 1,"
+	    " 'active', $2::bytea, $3::bytea, $4::bytea, $5::bytea, $6::bigint, $7::bytea,"
+	    " $8::int[])",
+	    1, 8,
 	    (const char *const[]){ e->node.data, e->cert.data, e->sign_key.data, e->curve_key.data,
-				   e->booked_head.data, e->down_seq.data, e->down_head.data });
+				   e->booked_head.data, e->down_seq.data, e->down_head.data,
+				   settings_kinds() });
 	down_rows_statement(&e->rows, &e->op.statements[e->op.n_statements++]);
 	return 0;
 }
@@ -256,6 +247,7 @@ static void store_enrolled(struct enroll_op *e)
 		.incarnation = FIRST_INCARNATION,
 		.region = s->region,
 		.is_active = true,
+		.has_kinds = true,
 		.certificate = e->certificate,
 		.certificate_len = e->certificate_len,
 		.down_end = e->down_end,

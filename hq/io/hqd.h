@@ -30,6 +30,7 @@ struct hq_stream {
 	int32_t region;
 	bool is_active;
 	bool is_loaded; /* the last hq_load() found it */
+	bool has_kinds; /* its down log tells the kinds that this HQ books */
 	uint8_t sign_key[32];
 	uint8_t curve_key[32];
 	uint8_t *certificate; /* Signed, packed; owned */

@@ -8,6 +8,7 @@
 #include "hqd.h"
 #include "log.h"
 #include "relays.h"
+#include "settings.h"
 
 /* The chain's rows hold HQ's public facts, so their statements are made when the keys are known. */
 static char chain_sql[512], hq_incarnation_sql[768];
@@ -24,7 +25,8 @@ const char *hq_load_sqls[HQ_LOAD_SQLS] = {
 	" i.certificate, i.sign_key, coalesce(i.curve_key, ''), i.booked_seq, i.booked_head,"
 	" i.down_seq, i.down_head, i.down_applied, i.stored_seq, i.relayed_seq,"
 	" coalesce(i.rules_version, 0), coalesce(i.software, ''),"
-	" coalesce((extract(epoch FROM i.last_seen) * 1000)::int8, 0), i.is_forked"
+	" coalesce((extract(epoch FROM i.last_seen) * 1000)::int8, 0), i.is_forked,"
+	" coalesce(i.announced_kinds::text, '')"
 	" FROM trib.incarnation i JOIN trib.store s USING (store) ORDER BY 1, 2",
 	"SELECT version, signed FROM trib.rule_set ORDER BY version DESC LIMIT 1",
 	"SELECT DISTINCT store, account FROM trib.quarantine WHERE account IS NOT NULL",
@@ -158,6 +160,7 @@ static int reload_stream(struct hqd *h, struct hq_stream *s, const struct hq_str
 	ingest_set_booked(h->ingest, s->index, booked);
 	s->down_end = row->down_end;
 	s->is_active = row->is_active;
+	s->has_kinds = row->has_kinds;
 	sync_out_extend(&s->down, s->down_end.seq);
 	return 0;
 }
@@ -173,6 +176,7 @@ static int load_stream(struct hqd *h, const PGresult *r, int i)
 
 	row.down_end.seq = get_u64(r, i, 10);
 	row.up.is_forked = PQgetvalue(r, i, 18)[0] == 't';
+	row.has_kinds = strcmp(PQgetvalue(r, i, 19), settings_kinds()) == 0;
 	if (!get_bytes(r, i, 6, row.sign_key, 32) || !get_bytes(r, i, 9, booked.head, HEAD_BYTES) ||
 	    !get_bytes(r, i, 11, row.down_end.head, HEAD_BYTES))
 		return ERR_INVALID;
