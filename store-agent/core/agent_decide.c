@@ -240,7 +240,7 @@ static bool has_too_many_lots(const struct agent_command *c, const struct agent_
 {
 	size_t more = 2;
 
-	if (c->verb == AGENT_REFUND && l->receipt != NULL)
+	if ((c->verb == AGENT_REFUND || c->verb == AGENT_CANCEL) && l->receipt != NULL)
 		more = l->receipt->n_effects + 1;
 	return l->has_account && l->account->n_slices + more > ACCOUNT_MAX_SLICES;
 }
@@ -260,11 +260,18 @@ void agent_context(const struct agent *a, const struct agent_command *c, struct 
 }
 
 /* HQ quarantines what it does not know: an older one announces fewer kinds. */
-static bool is_kind_announced(const struct agent *a, const Trib__V1__Entry *e)
+static bool is_kind_announced(const struct agent *a, int kind)
 {
-	int kind = entry_kind(e);
-
 	return a->kinds == 0 || (kind < 64 && (a->kinds >> kind & 1) != 0);
+}
+
+/* A card with a PIN will need more than its own entry: those of wrong PINs. */
+static bool are_kinds_announced(const struct agent *a, const Trib__V1__Entry *e)
+{
+	if (e->body_case == TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED && e->account_opened->has_pin &&
+	    !is_kind_announced(a, TRIB__V1__ENTRY__BODY_PIN_EVENT))
+		return false;
+	return is_kind_announced(a, entry_kind(e));
 }
 
 /* A new card's PIN, and a PIN proved right after wrong ones. */
@@ -285,7 +292,7 @@ static enum code append(struct agent *a, const struct agent_command *c, struct a
 	bool is_cancel = c->verb == AGENT_CANCEL;
 	struct agent_append *x;
 
-	if (!is_kind_announced(a, e)) {
+	if (!are_kinds_announced(a, e)) {
 		agent_refuse(out, c, CODE_NO_RULE)->detail =
 			"headquarters does not book entries of this kind yet";
 		return CODE_NO_RULE;
@@ -318,7 +325,10 @@ void agent_decide(struct agent *a, const struct agent_command *c, struct agent_l
 	if (code == CODE_OK)
 		code = append(a, c, l, &t, e, out);
 	if (code == CODE_INTERNAL && out->n == 0 && has_too_many_lots(c, l))
-		agent_refuse_value(out, c, c->verb == AGENT_REFUND ? "of" : "card_no",
+		agent_refuse_value(out, c,
+				   c->verb == AGENT_REFUND ? "of" :
+				   c->verb == AGENT_CANCEL ? "order_no" :
+							     "card_no",
 				   "the card holds too many separate lots in this shop, 1024 at "
 				   "most: something must be spent first");
 	else if (code != CODE_OK && out->n == 0)

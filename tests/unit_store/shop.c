@@ -107,6 +107,8 @@ static void run_append(struct shop *s, const struct agent_append *x)
 	struct shop_answer *a = &s->answers[x->command->request];
 
 	assert_int_equal(journal_append(s->journal, x, "{}", 2), 0);
+	if (x->is_new_account && x->command->open.has_pin)
+		assert_int_equal(journal_set_pin(s->journal, x->account->id, "verifier"), 0);
 	a->is_decided = true;
 	a->is_append = true;
 	a->code = CODE_OK;
