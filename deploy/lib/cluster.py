@@ -269,8 +269,7 @@ class Chain:
             os.makedirs(os.path.join(self.dir, name), mode=0o700, exist_ok=True)
         self.state = {"version": 1, "build": build(), "hq": None, "relays": [], "stores": []}
         postgres = self._start_postgres()
-        run_program([self.program("tribctl"), "db", "migrate", "--postgres", postgres, "--dir",
-                     os.path.join(TOP, "migrations")])
+        self._migrate(postgres)
         self._create_hq(postgres)
         if rules is not None:
             say(f"chain: publishing {rules}", f"chain：发布规则 {rules}")
@@ -288,7 +287,7 @@ class Chain:
 
     def _resume(self):
         self.state["build"] = build()
-        self._start_postgres()
+        self._migrate(self._start_postgres())  # the build may be newer than the chain
         self._start_node(self.state["hq"])
         for relay in self.state["relays"]:
             self._start_link(relay, self.state["hq"])
@@ -321,6 +320,10 @@ class Chain:
         say("chain: starting PostgreSQL", "chain：启动 PostgreSQL")
         self._postgres("start")
         return self._postgres("conninfo")
+
+    def _migrate(self, postgres):
+        run_program([self.program("tribctl"), "db", "migrate", "--postgres", postgres, "--dir",
+                     os.path.join(TOP, "migrations")])
 
     # Daemons
 

@@ -52,6 +52,11 @@ def entries():
     return _module("entry")
 
 
+def downs():
+    """down.proto's classes."""
+    return _module("down")
+
+
 # ---- crypto ----
 
 def blake2b(data, size=32, key=b""):

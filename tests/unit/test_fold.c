@@ -387,6 +387,7 @@ static void names_are_those_of_the_reporting_views(void **state)
 	assert_string_equal(ledger_account_name((enum ledger_account)99), "unknown");
 	assert_string_equal(ledger_unit_name(LEDGER_UNIT_USES), "uses");
 	assert_string_equal(total_kind_name(TOTAL_REFUND), "refund");
+	assert_string_equal(total_kind_name(TOTAL_REVERSAL_REDEMPTION), "reversal_redemption");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shop_setup, shop_teardown)
