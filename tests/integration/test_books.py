@@ -46,7 +46,36 @@ class Books(unittest.TestCase):
                                          "of": {"store": "0101", "order_no": "s0-0"}})
         cls.till("0101", "/v1/refunds", {"order_no": "r2",
                                          "of": {"store": "0101", "order_no": "s1-1"}})
+        cls.undo()
         cls.chain.wait_booked()
+
+    @classmethod
+    def undo(cls):
+        """Top-ups paid back, points redeemed, and all of it cancelled and done again."""
+        card = f"{CARD}01023"
+        of_top_up = {"store": "0102", "order_no": "t1"}
+        for n in range(2):
+            cls.till("0102", "/v1/top-ups", {"order_no": f"t{n + 1}", "card_no": card,
+                                             "paid": 9000, "tender": "cash"})
+        cls.till("0102", "/v1/sales", {"order_no": "s1", "card_no": card, "amount": 1000})
+        for n in range(2):
+            cls.till("0102", "/v1/refunds", {"order_no": f"r{n}", "of": of_top_up})
+            cls.till("0102", "/v1/points/redemptions", {"order_no": f"p{n}", "card_no": card,
+                                                        "points": 7, "item": "mug"})
+            if n == 0:
+                cls.cancel("0102", "r0", "refund")
+                cls.cancel("0102", "p0", "redemption")
+        cls.cancel("0102", "s1", "sale")  # brings principal back into the lot that r1 closed
+        cls.cancel("0102", "t2", "top_up")
+        cls.cancel("0102", "none", "sale")
+
+    @classmethod
+    def cancel(cls, store, order_no, verb):
+        """A success of the call, which answers 200."""
+        status, _, answer = cls.chain.till(store, "POST", f"/v1/orders/{order_no}/cancel",
+                                           {"verb": verb})
+        if status not in (200, 201):
+            raise AssertionError(f"cancel {order_no}: {status} {answer}")
 
     @classmethod
     def till(cls, store, path, body):
@@ -114,6 +143,36 @@ class Books(unittest.TestCase):
                                   "journal", "store 0101", "amount")
         self.assertEqual((found["expected"], found["found"]), ("1207", "1208"))
 
+    def test_undone_business_leaves_its_trace_and_no_value(self):
+        where = f"where store = {SECOND} and cancels is not null"
+        self.assertEqual(self.chain.sql(
+            "select trib.kind_name(kind), trib.verb_name(cancels), count(*), sum(amount) from"
+            f" trib.journal {where} group by 1, 2 order by 1, 2"),
+            [["order_cancelled", "sale", "1", "0"], ["refund", "sale", "1", "1000"],
+             ["refund_top_up", "top_up", "1", "9000"], ["reversal", "redemption", "1", "0"],
+             ["reversal", "refund", "1", "8000"]])
+        self.assertEqual(self.chain.sql(
+            "select r.amount, r.refunded, trib.kind_name(j.kind) from trib.receipt r"
+            f" join trib.journal j using (store, incarnation, seq) where r.store = {SECOND}"
+            " order by 3, 2"),
+            [["1000", "1000", "sale"], ["9000", "8000", "top_up"], ["9000", "9000", "top_up"]])
+        self.assertEqual(self.chain.sql(
+            "select sum(principal), sum(bonus) from trib.holding join trib.card using (account)"
+            f" where card_no = '{CARD}01023' and unit = 1"), [["1000", "0"]])
+
+    def test_a_cancel_that_no_entry_says_is_found(self):
+        where = f"where store = {SECOND} and order_no = 't1'"
+        found = self.assert_found(f"update trib.journal set cancels = 2 {where}",
+                                  f"update trib.journal set cancels = null {where}",
+                                  "journal", "store 0102", "cancels")
+        self.assertEqual((found["expected"], found["found"]), ("nothing", "a verb"))
+
+    def test_a_fen_in_a_top_up_s_receipt_is_found(self):
+        where = f"where store = {SECOND} and amount = 9000 and refunded ="
+        self.assert_found(f"update trib.receipt set refunded = 8001 {where} 8000",
+                          f"update trib.receipt set refunded = 8000 {where} 8001",
+                          "receipt", "store 0102", "refunded")
+
     def test_a_fen_in_a_receipt_is_found(self):
         self.assert_found("update trib.receipt set refunded = refunded - 1 where refunded = 200",
                           "update trib.receipt set refunded = 200 where refunded = 199",
@@ -121,11 +180,11 @@ class Books(unittest.TestCase):
 
     def test_a_point_owed_is_found(self):
         where = f"where home_store = {SECOND}"
-        self.chain.sql(f"update trib.account set points_owed = 1 {where}")
+        self.chain.sql(f"update trib.account set points_owed = points_owed + 1 {where}")
         try:
             status, result = self.check()
         finally:
-            self.chain.sql(f"update trib.account set points_owed = 0 {where}")
+            self.chain.sql(f"update trib.account set points_owed = points_owed - 1 {where}")
         self.assertEqual((status, result["difference"]), (5, 3))
         self.assertEqual({d["check"] for d in result["differences"]}, {"account"})
 
