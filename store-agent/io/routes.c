@@ -28,6 +28,7 @@ static const struct route {
 	{ "GET", "/v1/accounts/{}", WHO_READER, handle_account },
 	{ "GET", "/v1/orders/{}", WHO_READER, handle_order },
 	{ "GET", "/v1/health", WHO_READER, handle_health },
+	{ "GET", "/v1/openapi.json", WHO_ANY, handle_openapi },
 	{ "POST", "/v1/pair", WHO_ANY, handle_pair },
 	{ "POST", "/v1/lanes/pair", WHO_ADMIN, handle_lanes_pair },
 	{ "GET", "/v1/journal", WHO_ADMIN, handle_journal },

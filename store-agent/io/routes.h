@@ -68,6 +68,7 @@ void command_finish(struct command_reader *r);
 bool call_body_failed(struct call *call, struct json_body *b);
 
 void handle_health(struct call *call);
+void handle_openapi(struct call *call);
 void handle_cards(struct call *call);
 void handle_account(struct call *call);
 void handle_top_ups(struct call *call);
