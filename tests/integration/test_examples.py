@@ -1,0 +1,188 @@
+"""The example tills (examples/): one sale each, over a line that loses answers.
+
+Each till is given orders whose answers are lost on the way; what it says at the end must be what
+the shop's journal says, and the journal must have the order at most once.
+"""
+
+import itertools
+import os
+import socket
+import subprocess
+import threading
+import unittest
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+
+from harness import BUILD, TOP
+from store_case import Shop
+
+TILLS = {
+    "C": [os.path.join(BUILD, "examples/till-example")],
+    "Python": ["/usr/bin/python3", os.path.join(TOP, "examples/till.py")],
+    "shell": ["/bin/bash", os.path.join(TOP, "examples/till.sh")],
+}
+SOURCES = ("till.c", "till.py", "till.sh")
+STATUS = {"sold": 0, "refused": 1, "cancelled": 2, "unknown": 3}
+
+
+class Line:
+    """A line to the shop, one request a connection, that treats each as the plan's next word says:
+
+    pass     the answer comes
+    swallow  the request arrives, its answer is kept back until the till hangs up
+    cut      the request arrives, the connection breaks instead of an answer
+    drop     the request does not arrive, the connection breaks
+
+    After the plan's end all pass. `log` has the first line of each request.
+    """
+
+    def __init__(self, url, plan):
+        parts = urllib.parse.urlsplit(url)
+        self.target = (parts.hostname, parts.port)
+        self.plan, self.log = list(plan), []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    def _serve(self):
+        while True:
+            try:
+                till, _ = self.listener.accept()
+            except OSError:
+                return
+            with till:
+                till.settimeout(20)
+                self._one(till, self.plan.pop(0) if self.plan else "pass")
+
+    def _one(self, till, how):
+        request = self._read_message(till)
+        if not request:
+            return
+        self.log.append(request.split(b"\r\n")[0].decode())
+        if how == "drop":
+            return
+        with socket.create_connection(self.target, timeout=20) as shop:
+            shop.sendall(request)
+            answer = self._read_message(shop)
+        if how == "pass":
+            till.sendall(answer)
+        elif how == "swallow":
+            while till.recv(4096):
+                pass
+
+    @staticmethod
+    def _read_message(peer):
+        """One HTTP message with a Content-Length, or none."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = peer.recv(4096)
+            if not more:
+                return b""
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        while len(body) < length:
+            body += peer.recv(4096)
+        # A connection carries one request, so that the plan's words are its requests.
+        return head + b"\r\nConnection: close\r\n\r\n" + body
+
+
+class Examples(unittest.TestCase):
+    """A shop for all of them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shop = Shop()
+        cls.addClassCleanup(cls.shop.close)
+        cls.numbers = itertools.count(1)
+
+    def sell(self, name, plan, paid=10000, amount=400):
+        """One till sells over such a line; (outcome, rest of its words, kinds and txns of the
+        order's entries, methods of the requests)."""
+        number = next(self.numbers)
+        order, card = f"{number}/%+?&", f"62{number:05}"
+        self.shop.fill(card, paid)
+        line = Line(self.shop.url, plan)
+        try:
+            done = subprocess.run(
+                [*TILLS[name], order, card, str(amount)], capture_output=True, text=True,
+                timeout=120, check=False, stdin=subprocess.DEVNULL,
+                env={**os.environ, "STORE": line.url, "TOKEN": self.shop.token, "TIMEOUT": "1",
+                     "http_proxy": "http://127.0.0.1:1"})
+        finally:
+            line.close()
+        words = done.stdout.split()
+        self.assertTrue(words, done.stderr)
+        self.assertEqual(done.returncode, STATUS[words[0]], done.stdout + done.stderr)
+        self.assertEqual(words[1], order)
+        _, _, journal = self.shop.manage("GET", "/v1/journal?limit=1000")
+        entries = [(e["kind"], e["txn"]) for e in journal["items"] if e["order_no"] == order]
+        return words[0], words[2:], entries, [request.split()[0] for request in line.log]
+
+    def sell_all(self, plan, **how):
+        """All tills, side by side: {name: what sell() tells}."""
+        with ThreadPoolExecutor(len(TILLS)) as pool:
+            running = {name: pool.submit(self.sell, name, plan, **how) for name in TILLS}
+        return {name: one.result() for name, one in running.items()}
+
+    def expect_sold(self, plan, methods):
+        """Each till sells over such a line, once, by those requests."""
+        for name, (outcome, words, entries, seen) in self.sell_all(plan).items():
+            with self.subTest(till=name):
+                self.assertEqual((outcome, seen), ("sold", methods))
+                self.assertEqual(entries, [("sale", words[0])])
+
+    def expect_cancelled(self, plan, kinds):
+        """Each till gives up over such a line, and leaves just entries of those kinds."""
+        for name, (outcome, _, entries, methods) in self.sell_all(plan).items():
+            with self.subTest(till=name):
+                self.assertEqual((outcome, methods[:6]), ("cancelled", ["POST", "GET"] * 3))
+                self.assertEqual([kind for kind, _ in entries], kinds)
+
+    def test_each_is_short_enough_to_read(self):
+        for name in SOURCES:
+            with open(os.path.join(TOP, "examples", name), encoding="utf-8") as f:
+                self.assertLessEqual(len(f.readlines()), 80, name)
+
+    def test_a_good_line(self):
+        self.expect_sold([], ["POST"])
+
+    def test_an_answer_that_never_comes_is_found_among_the_orders(self):
+        self.expect_sold(["swallow"], ["POST", "GET"])
+
+    def test_a_request_that_never_came_is_sent_again(self):
+        self.expect_sold(["drop"], ["POST", "GET", "POST"])
+
+    def test_a_sale_whose_answers_all_were_lost_is_done_once(self):
+        self.expect_sold(["cut", "drop", "cut", "cut"], ["POST", "GET", "POST", "GET", "POST"])
+
+    def test_a_till_that_gives_up_on_what_never_came_makes_sure_that_it_never_will(self):
+        self.expect_cancelled(["drop"] * 6, ["order_cancelled"])
+
+    def test_a_till_that_gives_up_on_what_was_done_undoes_it(self):
+        self.expect_cancelled(["cut", "drop"] * 3 + ["cut", "drop"], ["sale", "refund"])
+
+    def test_a_till_that_reaches_nobody_says_that_it_does_not_know(self):
+        for name, (outcome, _, entries, _) in self.sell_all(["drop"] * 9).items():
+            with self.subTest(till=name):
+                self.assertEqual((outcome, entries), ("unknown", []))
+
+    def test_a_refusal_is_told(self):
+        for name, (outcome, words, entries, _) in self.sell_all(["cut"], paid=100).items():
+            with self.subTest(till=name):
+                self.assertEqual((outcome, words[0], entries),
+                                 ("refused", "insufficient_balance", []))
+
+
+if __name__ == "__main__":
+    unittest.main()
