@@ -3,6 +3,7 @@
 #
 #   deploy/install.sh           install what lacks; silent and quick when nothing does
 #   deploy/install.sh --check   only print the names of what lacks; status 1 if there is any
+#   deploy/install.sh --wanted  install what is wanted besides, as far as that goes; never fails
 #
 # Needs root, or a user for whom `sudo -n` works, only when something lacks.
 set -u
@@ -72,7 +73,8 @@ lacking_pkgconfig()
 	fi
 }
 
-# Set lacking to the packages this machine needs, in the order of the list.
+# Set lacking to the packages that this machine needs, in the order of the list, and wanting to
+# those that would be of use.
 find_lacking()
 {
 	local name hash test
@@ -91,6 +93,7 @@ find_lacking()
 		test=${tests[$name]}
 		case $test in
 		cmd:*) has_command "${test#cmd:}" || missing[$test]=1 ;;
+		any:*) command -v "${test#any:}" >/dev/null || missing[$test]=1 ;;
 		file:*) has_file "${test#file:}" || missing[$test]=1 ;;
 		pc:*) modules+=("${test#pc:}") ;;
 		py:*) python+=("${test#py:}") ;;
@@ -105,8 +108,15 @@ find_lacking()
 	done
 
 	lacking=()
+	wanting=()
 	for name in "${names[@]}"; do
-		[[ -n ${missing[${tests[$name]}]:-} ]] && lacking+=("$name")
+		test=${tests[$name]}
+		[[ -n ${missing[$test]:-} ]] || continue
+		if [[ $test == any:* ]]; then
+			wanting+=("$name")
+		else
+			lacking+=("$name")
+		fi
 	done
 }
 
@@ -167,24 +177,54 @@ finish()
 	[[ -n ${log:-} ]] && rm -f "$log"
 }
 
+may_install()
+{
+	command -v apt-get >/dev/null || return
+	((EUID == 0)) || { command -v sudo && sudo -n true; } >/dev/null 2>&1
+}
+
+begin_log()
+{
+	log=$(mktemp) || die "cannot create a temporary file"
+	trap finish EXIT
+	trap 'exit 130' INT TERM HUP
+}
+
+# Another Node.js on this machine may keep Debian's npm out: then nothing is removed for its sake.
+install_wanted()
+{
+	((${#wanting[@]} > 0)) && may_install || return
+	begin_log
+	say "installing ${#wanting[@]} Debian packages that are wanted: ${wanting[*]}"
+	if update_index && forbid_services &&
+		apt install -y --no-remove --no-install-recommends "${wanting[@]}" </dev/null >"$log" 2>&1; then
+		say "done"
+	else
+		tail -n 3 "$log" >&2
+		say "not installed; what uses them is skipped"
+	fi
+}
+
 find_lacking
-if [[ ${1:-} == --check ]]; then
+case ${1:-} in
+--check)
 	((${#lacking[@]} == 0)) && exit 0
 	printf '%s\n' "${lacking[@]}"
 	exit 1
-fi
+	;;
+--wanted)
+	install_wanted
+	exit 0
+	;;
+esac
 ((${#lacking[@]} == 0)) && exit 0
 
 command -v apt-get >/dev/null ||
 	die "not a Debian system; needed are the equivalents of: ${lacking[*]}"
-if ((EUID != 0)) && ! { command -v sudo && sudo -n true; } >/dev/null 2>&1; then
+may_install ||
 	die "these Debian packages are needed, and installing them takes root or sudo without a" \
 		"password: ${lacking[*]}"
-fi
-
-log=$(mktemp) || die "cannot create a temporary file"
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
+begin_log
 
 say "installing ${#lacking[@]} Debian packages: ${lacking[*]}"
 if ! update_index; then

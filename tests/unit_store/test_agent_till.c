@@ -280,6 +280,25 @@ static void the_business_day_turns_at_the_cutoff_and_never_back(void **state)
 	assert_int_equal(s->entry_business_day, 20000);
 }
 
+static void what_headquarters_does_not_book_yet_is_refused(void **state)
+{
+	struct shop *s = *state;
+	struct agent_event ev = { .kind = AGENT_SETTINGS,
+				  .settings = { .kinds = UINT64_C(1) << 32 | UINT64_C(1) << 35 } };
+	struct agent_command c;
+	uint64_t seq;
+
+	assert_int_equal(shop_step(s, &ev), 0);
+	shop_fill(s, "4001", 1000); /* kinds 32 and 35 */
+	seq = s->agent->durable.seq;
+	c = shop_sale(s, "o1", "4001", 400);
+	assert_int_equal(shop_do(s, &c)->code, CODE_NO_RULE);
+	assert_int_equal(s->agent->durable.seq, seq);
+	ev.settings.kinds |= UINT64_C(1) << 36;
+	assert_int_equal(shop_step(s, &ev), 0);
+	assert_true(shop_do(s, &c)->is_append);
+}
+
 static void days_before_1970_round_down(void **state)
 {
 	(void)state;
@@ -458,6 +477,7 @@ int main(void)
 		T(refunds_name_sales_of_this_incarnation),
 		T(refunds_of_a_receipt_never_pass_it),
 		T(the_business_day_turns_at_the_cutoff_and_never_back),
+		T(what_headquarters_does_not_book_yet_is_refused),
 		T(days_before_1970_round_down),
 		T(a_witness_of_another_history_stops_spends),
 		T(witnesses_have_one_spelling),
