@@ -240,9 +240,11 @@ enum code sale_quote(const struct till_context *t, const struct account *acc,
 	struct till_facts facts;
 	struct payment p = { 0 };
 	enum code c = sale_decide(t, acc, cmd, a, &e, ret_facts);
-	enum code priced = check_command(cmd, &p, &facts);
+	enum code checked = check_command(cmd, &p, &facts);
+	bool is_priced = checked == CODE_OK || (checked == CODE_PAYABLE_CHANGED &&
+						p.stored_value + p.others == facts.payable);
 
-	if (priced == CODE_OK && make_body(t, acc, cmd, &p, a, &body) < 0)
+	if (is_priced && make_body(t, acc, cmd, &p, a, &body) < 0)
 		c = CODE_INTERNAL;
 	*ret_sale = c != CODE_INTERNAL ? body : NULL;
 	return c;

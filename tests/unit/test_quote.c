@@ -58,6 +58,7 @@ static void what_is_not_there_is_quoted_and_refused(void **state)
 static void what_cannot_be_priced_has_no_body(void **state)
 {
 	struct shop *s = *state;
+	const struct tender cash = { "cash", 99, NULL };
 	struct sale_command cmd = { .amount = 0 };
 	Trib__V1__Sale *body;
 
@@ -70,9 +71,24 @@ static void what_cannot_be_priced_has_no_body(void **state)
 	cmd.use_points = 0;
 	cmd.has_expected_payable = true;
 	cmd.expected_payable = 99;
+	cmd.n_tenders = 1;
+	cmd.tenders = &cash;
 	assert_int_equal(quote(s, &cmd, &body), CODE_PAYABLE_CHANGED);
 	assert_null(body);
 	assert_int_equal(s->facts.payable, 100);
+}
+
+static void a_payable_that_changed_is_quoted(void **state)
+{
+	struct shop *s = *state;
+	struct sale_command cmd = { .amount = 100,
+				    .has_expected_payable = true,
+				    .expected_payable = 99 };
+	Trib__V1__Sale *body;
+
+	shop_put_lot(s, 1, 5000, 0, LOT_NEVER, 1000);
+	assert_int_equal(quote(s, &cmd, &body), CODE_PAYABLE_CHANGED);
+	assert_int_equal(body->payable, 100);
 }
 
 static void a_quote_changes_nothing(void **state)
@@ -105,6 +121,7 @@ int main(void)
 		TEST(a_quote_is_the_sale_that_would_be),
 		TEST(what_is_not_there_is_quoted_and_refused),
 		TEST(what_cannot_be_priced_has_no_body),
+		TEST(a_payable_that_changed_is_quoted),
 		TEST(a_quote_changes_nothing),
 	};
 

@@ -112,4 +112,12 @@ void assert_same_holdings(const struct account *x, const struct account *y);
 /* The lot that the shop's entry seq issues. */
 int64_t shop_lot(uint64_t seq);
 
+/* ---- till_check.c ---- */
+
+/* Book the last entry and continue its lots' stories; then all must agree. */
+void shop_check(struct shop *s);
+
+/* A lot that came into being. */
+void shop_issued(struct shop *s, int64_t lot, int64_t principal, int64_t bonus);
+
 #endif
