@@ -191,8 +191,9 @@ void api_on_request(void *ctx, struct http_request *req)
 	const char *path = http_path(req);
 	const struct route *found = NULL;
 	struct http_match m;
-	bool is_path = false;
+	bool is_path = false, is_known = is_admin(h, req);
 
+	http_set_known(req, is_known);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]) && found == NULL; i++) {
 		if (!http_path_match(path, routes[i].pattern, &m))
 			continue;
@@ -200,7 +201,7 @@ void api_on_request(void *ctx, struct http_request *req)
 		if (strcmp(http_method(req), routes[i].method) == 0)
 			found = &routes[i];
 	}
-	if ((found == NULL || !found->is_open) && !is_admin(h, req))
+	if ((found == NULL || !found->is_open) && !is_known)
 		api_reply_error(req, CODE_UNAUTHORIZED, NULL, NULL);
 	else if (found == NULL)
 		api_reply_error(req, is_path ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND, NULL,

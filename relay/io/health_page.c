@@ -74,8 +74,10 @@ static bool is_authorized(const struct relayd *d, const struct http_request *req
 void relayd_on_http(void *ctx, struct http_request *req)
 {
 	struct relayd *d = ctx;
+	bool is_known = is_authorized(d, req);
 
-	if (!is_authorized(d, req))
+	http_set_known(req, is_known);
+	if (!is_known)
 		api_reply_error(req, CODE_UNAUTHORIZED, NULL, NULL);
 	else if (strcmp(http_path(req), "/v1/health") != 0)
 		api_reply_error(req, CODE_NOT_FOUND, NULL, NULL);
