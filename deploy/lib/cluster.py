@@ -294,6 +294,7 @@ class Chain:
             self._start_node(relay)
 
         def start(store):
+            store["settings"].setdefault("lane_rate", 0)  # chains from before there was one
             self._start_link(store, self.relay(store["region"]))
             self._start_node(store)
 
@@ -430,7 +431,8 @@ class Chain:
         relay = self.relay(region)
         store = self._new_node(f"store-{code}", "trib-store", "store")
         store.update(store=code, region=region)
-        store["settings"] = {"http_listen": f"127.0.0.1:{free_port()}"}
+        # One lane plays all of the shop's tills here, as fast as it can.
+        store["settings"] = {"http_listen": f"127.0.0.1:{free_port()}", "lane_rate": 0}
         self._start_link(store, relay)
         enrol = self.tribctl("store", "enroll", code, "--region", str(region), *REASON)["code"]
         self._enroll(store, enrol, "relay", relay)

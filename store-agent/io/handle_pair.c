@@ -2,18 +2,9 @@
 
 #include "answer.h"
 #include "clock.h"
+#include "log.h"
 #include "routes.h"
 #include "store.h"
-
-/* Commit what the pairing wrote before its answer leaves. False: answered already. */
-static bool commit(struct call *call)
-{
-	if (turn_commit(call->store) == 0)
-		return true;
-	journal_rollback(call->store->journal);
-	answer_error(call->store, call->http, CODE_DISK_LOW, NULL, NULL);
-	return false;
-}
 
 static void answer_failed(struct call *call, int r)
 {
@@ -55,53 +46,15 @@ void handle_pair(struct call *call)
 		answer_failed(call, r);
 		return;
 	}
-	if (!commit(call))
+	if (!call_commit(call))
 		return;
 	lanes_load(&s->lanes, s->journal);
+	log_event(LOG_LEVEL_NOTICE, "lane_paired", "lane=%u peer=%s", (unsigned)lane,
+		  http_peer(call->http));
 	text_clear(&s->text);
 	text_raw(&s->text, "{");
 	text_key_int(&s->text, "lane", lane);
 	text_key_string(&s->text, "token", token);
-	text_raw(&s->text, "}");
-	answer_text(s, call->http, 201, &s->text);
-}
-
-void handle_lanes_pair(struct call *call)
-{
-	static const struct body_text label_bounds = { 1, LANE_LABEL_MAX, BODY_ANY };
-	struct store *s = call->store;
-	int64_t now = clock_wall_ms();
-	char code[PAIRING_CODE_BYTES], label[LANE_LABEL_MAX + 1] = "";
-	const char *text;
-	struct json_body b;
-	uint32_t lane;
-	size_t len;
-	int r;
-
-	text = http_body(call->http, &len);
-	body_init(&b, text, len);
-	lane = (uint32_t)body_int(&b.top, "lane", BODY_REQUIRED, 1, LANE_MAX, 1);
-	text = body_text(&b.top, "label", BODY_OPTIONAL, &label_bounds);
-	if (text != NULL)
-		snprintf(label, sizeof(label), "%s", text);
-	if (call_body_failed(call, &b)) {
-		body_finish(&b);
-		return;
-	}
-	body_finish(&b);
-	turn_end(s);
-	r = lanes_create_code(&s->lanes, s->journal, lane, label, now, code);
-	if (r < 0) {
-		answer_failed(call, r);
-		return;
-	}
-	if (!commit(call))
-		return;
-	text_clear(&s->text);
-	text_raw(&s->text, "{");
-	text_key_string(&s->text, "code", code);
-	text_key_int(&s->text, "lane", lane);
-	text_key_time(&s->text, "expires_at", now + PAIRING_TTL_MS, clock_utc_offset_min(now));
 	text_raw(&s->text, "}");
 	answer_text(s, call->http, 201, &s->text);
 }

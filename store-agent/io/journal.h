@@ -161,10 +161,14 @@ int64_t journal_get_int(struct journal *j, const char *name, int64_t fallback);
 
 void journal_each_lane(struct journal *j,
 		       void (*each)(void *ctx, uint32_t lane,
-				    const uint8_t token_hash[JOURNAL_HASH_BYTES]),
+				    const uint8_t token_hash[JOURNAL_HASH_BYTES],
+				    const char *label),
 		       void *ctx);
 int MUST_CHECK journal_put_lane(struct journal *j, uint32_t lane,
 				const uint8_t token_hash[JOURNAL_HASH_BYTES], const char *label);
+
+/* Drop a lane's token and its pending codes. ERR_NOT_FOUND: it has neither. */
+int MUST_CHECK journal_drop_lane(struct journal *j, uint32_t lane, int64_t wall_ms);
 
 /* A pairing code replaces those of the same lane. */
 int MUST_CHECK journal_put_pairing(struct journal *j, const uint8_t code_hash[JOURNAL_HASH_BYTES],

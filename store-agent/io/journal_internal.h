@@ -86,13 +86,15 @@
 		     "(SELECT max(version) FROM rule_set WHERE effective_ms <= ?1), 0) "           \
 		     "OR version = (SELECT version FROM rule_set WHERE effective_ms <= ?1 "        \
 		     "ORDER BY version DESC LIMIT 1 OFFSET 1) ORDER BY version")                   \
-	X(LANE_ALL, "SELECT lane, token_hash FROM lane ORDER BY lane")                             \
+	X(LANE_ALL, "SELECT lane, token_hash, label FROM lane ORDER BY lane")                      \
 	X(LANE_PUT, "INSERT INTO lane (lane, token_hash, label) VALUES (?1, ?2, ?3) "              \
 		    "ON CONFLICT (lane) DO UPDATE "                                                \
 		    "SET token_hash = excluded.token_hash, label = excluded.label")                \
+	X(LANE_DROP, "DELETE FROM lane WHERE lane = ?1")                                           \
 	X(PAIRING_PUT, "INSERT INTO pairing (code_hash, lane, label, expires_ms) "                 \
 		       "VALUES (?1, ?2, ?3, ?4)")                                                  \
 	X(PAIRING_DROP_LANE, "DELETE FROM pairing WHERE lane = ?1 OR expires_ms < ?2")             \
+	X(PAIRING_DROP_PENDING, "DELETE FROM pairing WHERE lane = ?1 AND expires_ms >= ?2")        \
 	X(PAIRING_GET, "SELECT lane, label, expires_ms FROM pairing WHERE code_hash = ?1")         \
 	X(PAIRING_DROP, "DELETE FROM pairing WHERE code_hash = ?1")                                \
 	X(META_PUT, "INSERT INTO meta (name, value) VALUES (?1, ?2) "                              \

@@ -116,14 +116,15 @@ int64_t journal_get_int(struct journal *j, const char *name, int64_t fallback)
 
 void journal_each_lane(struct journal *j,
 		       void (*each)(void *ctx, uint32_t lane,
-				    const uint8_t token_hash[JOURNAL_HASH_BYTES]),
+				    const uint8_t token_hash[JOURNAL_HASH_BYTES],
+				    const char *label),
 		       void *ctx)
 {
 	sqlite3_stmt *st = journal_statement(j, JOURNAL_LANE_ALL);
 
 	while (journal_row(j, st)) {
 		if (sqlite3_column_bytes(st, 1) == JOURNAL_HASH_BYTES)
-			each(ctx, (uint32_t)sqlite3_column_int64(st, 0),
-			     sqlite3_column_blob(st, 1));
+			each(ctx, (uint32_t)sqlite3_column_int64(st, 0), sqlite3_column_blob(st, 1),
+			     (const char *)sqlite3_column_text(st, 2));
 	}
 }

@@ -98,6 +98,25 @@ int journal_put_lane(struct journal *j, uint32_t lane, const uint8_t token_hash[
 	return journal_write(j, st);
 }
 
+int journal_drop_lane(struct journal *j, uint32_t lane, int64_t wall_ms)
+{
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_LANE_DROP);
+	int n, r;
+
+	journal_bind_int(st, 1, lane);
+	r = journal_write(j, st);
+	if (r < 0)
+		return r;
+	n = sqlite3_changes(j->db);
+	st = journal_statement(j, JOURNAL_PAIRING_DROP_PENDING);
+	journal_bind_int(st, 1, lane);
+	journal_bind_int(st, 2, wall_ms);
+	r = journal_write(j, st);
+	if (r < 0)
+		return r;
+	return n + sqlite3_changes(j->db) > 0 ? 0 : ERR_NOT_FOUND;
+}
+
 int journal_put_pairing(struct journal *j, const uint8_t code_hash[JOURNAL_HASH_BYTES],
 			uint32_t lane, const char *label, int64_t expires_ms)
 {

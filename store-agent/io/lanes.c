@@ -1,17 +1,17 @@
 #include "lanes.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "clock.h"
 #include "encode.h"
-#include "file.h"
 #include "keys.h"
+#include "log.h"
 
+#define ADMIN_TOKEN_MAX 128
+#define TELL_REFUSED_MS 60000
 #define TOKEN_RANDOM_BYTES 32
 #define WRONG_CODES_MAX 10 /* per minute */
 
@@ -30,76 +30,73 @@ static void token_create(char ret_token[LANE_TOKEN_BYTES])
 	sodium_memzero(random, sizeof(random));
 }
 
-static void add_lane(void *ctx, uint32_t lane, const uint8_t token_hash[JOURNAL_HASH_BYTES])
-{
-	struct lanes *l = ctx;
+/* A table under construction, and the one that it follows. */
+struct loading {
+	struct lanes *lanes;
+	const struct lane *old;
+	size_t n_old;
+};
 
+static void add_lane(void *ctx, uint32_t number, const uint8_t token_hash[JOURNAL_HASH_BYTES],
+		     const char *label)
+{
+	struct loading *loading = ctx;
+	struct lanes *l = loading->lanes;
+	struct lane *lane = &l->list[l->n];
+
+	(void)label;
 	if (l->n == LANES_MAX)
 		return;
-	l->list[l->n].lane = lane;
-	memcpy(l->list[l->n++].token_hash, token_hash, JOURNAL_HASH_BYTES);
+	l->n++;
+	memset(lane, 0, sizeof(*lane));
+	for (size_t i = 0; i < loading->n_old; i++)
+		if (loading->old[i].number == number)
+			*lane = loading->old[i];
+	if (lane->number == 0)
+		rate_init(&lane->bucket, l->rate, clock_monotonic_ms());
+	lane->number = number;
+	memcpy(lane->token_hash, token_hash, JOURNAL_HASH_BYTES);
 }
 
 void lanes_load(struct lanes *l, struct journal *j)
 {
+	struct lane old[LANES_MAX];
+	struct loading loading = { .lanes = l, .old = old, .n_old = l->n };
+
+	memcpy(old, l->list, sizeof(old));
 	l->n = 0;
-	journal_each_lane(j, add_lane, l);
+	journal_each_lane(j, add_lane, &loading);
 }
 
-/* As key files are: nobody else may read it. */
-static int check_token_file(const char *dir, char *err)
+static int create_admin_token(const char *path, char *token, char *err)
 {
-	char path[4200];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, ADMIN_TOKEN_FILE);
-	if (stat(path, &st) != 0)
-		return 0; /* reading it tells */
-	if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0)) {
-		snprintf(err, KEYS_WHY_BYTES, "%.300s: not a regular file of this process's user",
-			 path);
-		return ERR_DENIED;
-	}
-	if ((st.st_mode & 077) != 0) {
-		snprintf(err, KEYS_WHY_BYTES,
-			 "%.200s: holds a secret but has mode %04o, open to others; mend it with: "
-			 "chmod 600 '%.200s'",
-			 path, (unsigned)(st.st_mode & 07777), path);
-		return ERR_DENIED;
-	}
-	return 0;
+	token_create(token);
+	strcat(token, "\n");
+	return key_file_write(path, token, strlen(token), err);
 }
 
-int lanes_init(struct lanes *l, const char *dir, struct journal *j, char *err)
+int lanes_init(struct lanes *l, const char *dir, struct journal *j, unsigned rate, char *err)
 {
-	char token[128];
+	char token[ADMIN_TOKEN_MAX], path[4200];
 	size_t len;
 	int r;
 
 	memset(l, 0, sizeof(*l));
+	l->rate = rate;
 	lanes_load(l, j);
-	r = check_token_file(dir, err);
+	snprintf(path, sizeof(path), "%s/%s", dir, ADMIN_TOKEN_FILE);
+	r = key_file_read(path, token, sizeof(token), err);
+	if (r == ERR_NOT_FOUND)
+		r = create_admin_token(path, token, err);
 	if (r < 0)
 		return r;
-	r = file_read(dir, ADMIN_TOKEN_FILE, token, sizeof(token) - 1, &len);
-	if (r == ERR_NOT_FOUND) {
-		token_create(token);
-		len = strlen(token);
-		token[len++] = '\n';
-		r = file_write(dir, ADMIN_TOKEN_FILE, token, len, 0600);
-	}
-	if (r < 0) {
-		snprintf(err, KEYS_WHY_BYTES, "cannot read or write %.300s/%s: %s", dir,
-			 ADMIN_TOKEN_FILE, strerror(errno));
-		return ERR_IO;
-	}
+	len = strlen(token);
 	while (len > 0 && isspace((unsigned char)token[len - 1]))
 		len--;
 	token[len] = '\0';
 	if (len < 16) {
-		snprintf(err, KEYS_WHY_BYTES,
-			 "%.300s/%s holds no token; remove it to get a new one", dir,
-			 ADMIN_TOKEN_FILE);
+		snprintf(err, KEYS_WHY_BYTES, "%.300s holds no token; remove it to get a new one",
+			 path);
 		return ERR_INVALID;
 	}
 	hash(token, l->admin_hash);
@@ -121,17 +118,39 @@ bool lanes_find(const struct lanes *l, const char *token, struct caller *ret)
 	}
 	for (size_t i = 0; i < l->n; i++) {
 		if (sodium_memcmp(h, l->list[i].token_hash, sizeof(h)) == 0) {
-			*ret = (struct caller){ .lane = l->list[i].lane };
+			*ret = (struct caller){ .lane = l->list[i].number, .index = i };
 			found = true;
 		}
 	}
 	return found;
 }
 
+/* That a lane is held back stands in the log once a minute: a till in a loop looks like this. */
+static void tell_refused(struct lane *lane, uint64_t now_ms)
+{
+	lane->refused++;
+	if (now_ms < lane->tell_refused_ms)
+		return;
+	log_event(LOG_LEVEL_WARNING, "lane_rate_limited", "lane=%u refused=%u",
+		  (unsigned)lane->number, lane->refused);
+	lane->refused = 0;
+	lane->tell_refused_ms = now_ms + TELL_REFUSED_MS;
+}
+
+bool lanes_take(struct lanes *l, const struct caller *who, uint64_t now_ms)
+{
+	if (who->is_admin || l->rate == 0)
+		return true;
+	if (rate_take(&l->list[who->index].bucket, l->rate, now_ms))
+		return true;
+	tell_refused(&l->list[who->index], now_ms);
+	return false;
+}
+
 static bool has_room(const struct lanes *l, uint32_t lane)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->list[i].lane == lane)
+		if (l->list[i].number == lane)
 			return true;
 	}
 	return l->n < LANES_MAX;
@@ -143,7 +162,7 @@ int lanes_create_code(struct lanes *l, struct journal *j, uint32_t lane, const c
 	uint8_t random[5], h[JOURNAL_HASH_BYTES];
 
 	if (!has_room(l, lane))
-		return ERR_FULL;
+		return ERR_INVALID;
 	randombytes_buf(random, sizeof(random));
 	base32_encode(random, sizeof(random), ret_code);
 	hash(ret_code, h);

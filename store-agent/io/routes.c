@@ -31,6 +31,8 @@ static const struct route {
 	{ "GET", "/v1/openapi.json", WHO_ANY, handle_openapi },
 	{ "POST", "/v1/pair", WHO_ANY, handle_pair },
 	{ "POST", "/v1/lanes/pair", WHO_ADMIN, handle_lanes_pair },
+	{ "GET", "/v1/lanes", WHO_ADMIN, handle_lanes_list },
+	{ "DELETE", "/v1/lanes/{}", WHO_ADMIN, handle_lanes_revoke },
 	{ "GET", "/v1/journal", WHO_ADMIN, handle_journal },
 	{ "POST", "/v1/journal/verify", WHO_ADMIN, handle_journal_verify },
 };
@@ -65,6 +67,15 @@ static bool may_call(const struct route *r, bool has_token, const struct caller 
 	return false;
 }
 
+bool call_commit(struct call *call)
+{
+	if (turn_commit(call->store) == 0)
+		return true;
+	journal_rollback(call->store->journal);
+	answer_error(call->store, call->http, CODE_DISK_LOW, NULL, NULL);
+	return false;
+}
+
 void routes_on_request(void *ctx, struct http_request *req)
 {
 	struct call call = { .store = ctx, .http = req };
@@ -73,6 +84,11 @@ void routes_on_request(void *ctx, struct http_request *req)
 
 	r = find_route(http_method(req), http_path(req), &call.match, &is_known);
 	has_token = lanes_find(&call.store->lanes, http_bearer(req), &call.who);
+	http_set_known(req, has_token);
+	if (has_token && !lanes_take(&call.store->lanes, &call.who, clock_monotonic_ms())) {
+		answer_error(call.store, req, CODE_RATE_LIMITED, NULL, NULL);
+		return;
+	}
 	if (r == NULL) {
 		answer_error(call.store, req, is_known ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND,
 			     NULL, NULL);

@@ -64,6 +64,9 @@ void command_pin(struct command_reader *r);
 /* Answer the first error, or judge the command. Takes r. */
 void command_finish(struct command_reader *r);
 
+/* Commit what a handler wrote, before its answer leaves. False: it could not be, and was answered. */
+bool call_commit(struct call *call);
+
 /* Answer a body's error; true where it had one. */
 bool call_body_failed(struct call *call, struct json_body *b);
 
@@ -80,6 +83,8 @@ void handle_cancel(struct call *call);
 void handle_order(struct call *call);
 void handle_pair(struct call *call);
 void handle_lanes_pair(struct call *call);
+void handle_lanes_list(struct call *call);
+void handle_lanes_revoke(struct call *call);
 void handle_journal(struct call *call);
 void handle_journal_verify(struct call *call);
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "rate.h"
+
 #define SECTION "store"
 #define TIMEOUT_MIN_MS 50
 #define TIMEOUT_MAX_MS 3600000
@@ -62,6 +64,13 @@ static const struct config_key keys[] = {
 	  .min = TIMEOUT_MIN_MS,
 	  .max = TIMEOUT_MAX_MS,
 	  .help = "from an answer to a known till's next whole header" },
+	{ .section = SECTION,
+	  .key = "lane_rate",
+	  .type = CONFIG_INT,
+	  .fallback = "100",
+	  .min = 0,
+	  .max = RATE_MAX,
+	  .help = "requests a second that one lane may make, twice that in a burst; 0: no limit" },
 	{ .section = SECTION,
 	  .key = "allowed_hosts",
 	  .type = CONFIG_STRING,
@@ -246,6 +255,7 @@ int settings_read(const char *path, struct settings *ret, char *err)
 		config_endpoint(s.config, SECTION, "relay", &relay);
 		snprintf(s.relay, sizeof(s.relay), "tcp://%s:%u", relay.host, (unsigned)relay.port);
 	}
+	s.lane_rate = read_unsigned(&s, "lane_rate");
 	s.listen.connections_max = read_unsigned(&s, "connections_max");
 	s.listen.request_timeout_ms = read_unsigned(&s, "request_timeout_ms");
 	s.listen.idle_timeout_ms = read_unsigned(&s, "idle_timeout_ms");

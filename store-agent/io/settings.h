@@ -9,6 +9,7 @@ struct settings {
 	struct config *config; /* owned; what the pointers below borrow from */
 	const char *data_dir;
 	char relay[300]; /* "": as enrolment told */
+	unsigned lane_rate; /* requests a second; 0: no limit */
 	struct listeners_options listen;
 	char *hosts, *origins; /* owned: what its lists point into */
 };

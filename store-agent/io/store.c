@@ -299,7 +299,7 @@ int store_open(struct store *s, struct ev_loop *loop, const struct settings *set
 		r = journal_open(s->data_dir, s->identity.payload, s->identity.payload_len,
 				 &s->journal, err);
 	if (r == 0)
-		r = lanes_init(&s->lanes, s->data_dir, s->journal, err);
+		r = lanes_init(&s->lanes, s->data_dir, s->journal, settings->lane_rate, err);
 	if (r == 0)
 		r = open_agent(s, err);
 	if (r == 0)

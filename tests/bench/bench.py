@@ -133,7 +133,8 @@ class Shop:
         subprocess.run([self.program("tests/unit_store/make-enrolment"), self.data, "0107"],
                        check=True, timeout=30)
         with open(self.config, "w", encoding="ascii") as f:
-            f.write(f"[store]\ndata_dir = {self.data}\nhttp_listen = 127.0.0.1:{self.port}\n")
+            f.write(f"[store]\ndata_dir = {self.data}\nhttp_listen = 127.0.0.1:{self.port}\n"
+                    "lane_rate = 0\n")
         with self.running():
             with open(os.path.join(self.data, "admin.token"), encoding="ascii") as f:
                 self.admin = f.read().strip()
