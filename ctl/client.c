@@ -92,6 +92,7 @@ static const struct {
 	{ "regions", "There is no region", "没有区域", "" },
 	{ "accounts", "There is no account", "没有账户", "" },
 	{ "journal", "There is no journal of a store", "没有门店", " 的流水" },
+	{ "lanes", "There is no lane", "没有收银台", "" },
 	{ "rules", "There is no rule set", "没有规则版本", "" },
 };
 

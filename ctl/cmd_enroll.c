@@ -1,4 +1,4 @@
-/* store, region and lane: what belongs to the chain, and how it gets in. */
+/* store and region: what belongs to the chain, and how it gets in. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,6 @@
 #include "text.h"
 
 #define REGION_MAX 9999
-#define LANE_MAX 9999
 
 /* Call and print the answer. */
 static int ask_and_print(const struct ctl *ctl, enum target t, const char *method, const char *path,
@@ -140,34 +139,4 @@ int region_enroll(struct ctl *ctl, const struct args *args)
 	return enroll(ctl, path,
 		      json_pack("{s:s*, s:s}", "name", args_value(args, "name"), "reason",
 				args_value(args, "reason")));
-}
-
-int lane_pair(struct ctl *ctl, const struct args *args)
-{
-	json_t *answer = NULL;
-	struct service s;
-	const char *code;
-	int64_t lane;
-	int r;
-
-	if (args_int(args, "--lane", args_value(args, "lane"), 1, LANE_MAX, &lane) != EXIT_OK)
-		return EXIT_USAGE;
-	r = service_find(ctl, TARGET_STORE, &s);
-	if (r == EXIT_OK)
-		r = client_call(&s, "POST", "/v1/lanes/pair",
-				json_pack("{s:I}", "lane", (json_int_t)lane), &answer);
-	if (r == EXIT_OK) {
-		code = json_string_value(json_object_get(answer, "code"));
-		(void)json_object_set_new(answer, "command",
-					  json_sprintf("curl -d '{\"code\":\"%s\"}' %s/v1/pair",
-						       code != NULL ? code : "", s.url));
-		if (ctl->format == FORMAT_TABLE) {
-			(void)json_object_set(answer, "pairing_code",
-					      json_object_get(answer, "code"));
-			(void)json_object_del(answer, "code");
-		}
-		r = output_print(ctl, answer);
-	}
-	json_decref(answer);
-	return r;
 }

@@ -110,11 +110,15 @@ static const struct {
 	{ "hq_endpoint", "HQ", "总部地址", 0 },
 	{ "hq_key", "HQ KEY", "总部公钥", 9 },
 	{ "expires_at", "VALID UNTIL", "有效期至", 0 },
+	{ "https", "HTTPS", "网络地址", 0 },
+	{ "tls_fingerprint", "FINGERPRINT", "证书指纹", 0 },
+	{ "tls_pin", "KEY PIN", "公钥指纹", 9 },
 	{ "reason", "REASON", "原因", 4 },
 	{ "source", "SOURCE", "原文", 9 },
 	{ "hash", "HASH", "摘要", 9 },
 	{ "head", "HEAD", "流水摘要", 9 },
 	{ "command", "COMMAND", "执行命令", 0 },
+	{ "lan_command", "ON THE NETWORK", "网络上执行", 0 },
 };
 
 int output_rank(const char *field)

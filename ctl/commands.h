@@ -12,6 +12,8 @@ int region_list(struct ctl *ctl, const struct args *args);
 int region_show(struct ctl *ctl, const struct args *args);
 int region_enroll(struct ctl *ctl, const struct args *args);
 int lane_pair(struct ctl *ctl, const struct args *args);
+int lane_list(struct ctl *ctl, const struct args *args);
+int lane_revoke(struct ctl *ctl, const struct args *args);
 int account_show(struct ctl *ctl, const struct args *args);
 int journal_show(struct ctl *ctl, const struct args *args);
 int journal_verify(struct ctl *ctl, const struct args *args);

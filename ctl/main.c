@@ -56,16 +56,34 @@ static const struct command commands[] = {
 	  .zh = "生成区域中继入网码",
 	  .run = region_enroll },
 	{ .noun = "lane",
+	  .verb = "list",
+	  .en = "List the lanes that a store has paired (--store URL)",
+	  .zh = "列出门店已配对的收银台（用 --store 指定门店）",
+	  .run = lane_list },
+	{ .noun = "lane",
 	  .verb = "pair",
-	  .options = { { "lane", "N", true, "the lane's number", "收银台编号" } },
+	  .options = { { "lane", "N", true, "the lane's number", "收银台编号" },
+		       { "label", "TEXT", false, "what to call it", "收银台名称" } },
 	  .en = "Make a code with which a till pairs with its store (--store URL)",
 	  .zh = "生成收银台配对码（用 --store 指定门店）",
 	  .more_en =
 		  "Asks the store itself: --store URL, and TRIB_TOKEN from the store's admin.token.\n"
-		  "The till sends the code within its time to URL/v1/pair and gets its token.",
-	  .more_zh = "直接访问门店：--store URL，TRIB_TOKEN 取门店的 admin.token。\n"
-		     "收银台在有效期内将配对码发送到 URL/v1/pair，即得到令牌。",
+		  "The till sends the code within its time to URL/v1/pair and gets its token; a token\n"
+		  "that the lane had ends then. Where the store listens on the shop's network the answer\n"
+		  "also says where, and the fingerprint of its certificate: a till there must compare\n"
+		  "it, or pin the key, before it sends anything.",
+	  .more_zh =
+		  "直接访问门店：--store URL，TRIB_TOKEN 取门店的 admin.token。\n"
+		  "收银台在有效期内将配对码发送到 URL/v1/pair，即得到令牌，该收银台原有的令牌随之失效。\n"
+		  "若门店在店内网络上监听，结果中还有地址与证书指纹：网络上的收银台须先核对指纹\n"
+		  "或固定公钥，再发送任何内容。",
 	  .run = lane_pair },
+	{ .noun = "lane",
+	  .verb = "revoke",
+	  .options = { { "lane", "N", true, "the lane's number", "收银台编号" }, REASON },
+	  .en = "End a lane's token and its pairing code at once (--store URL)",
+	  .zh = "立即吊销收银台的令牌与配对码（用 --store 指定门店）",
+	  .run = lane_revoke },
 	{ .noun = "account",
 	  .verb = "show",
 	  .positions = { { "ACCOUNT", false } },
