@@ -23,6 +23,7 @@ class Shop:
         self.data = os.path.join(self.dir, "data")
         self.config = os.path.join(self.dir, "store.conf")
         self.process = None
+        self.endpoints = {}
         subprocess.run([ENROL, self.data, "0107"], check=True, timeout=30)
         with open(self.config, "w", encoding="ascii") as f:
             f.write(f"[store]\ndata_dir = {self.data}\nhttp_listen = 127.0.0.1:0\n"
@@ -30,21 +31,24 @@ class Shop:
         self.start()
         self.token = self.pair(1)
 
-    def start(self, fault=None):
-        """Start it and wait until it serves."""
+    def start(self, fault=None, before=()):
+        """Start it, with a command line of another program before its own, and wait until it
+        serves."""
         endpoints = os.path.join(self.data, "endpoints.json")
         if os.path.exists(endpoints):
             os.unlink(endpoints)
         env = {**os.environ, **({"TRIB_FAULT": fault} if fault else {})}
         with open(os.path.join(self.dir, "log"), "ab") as log:
-            self.process = subprocess.Popen([STORE, "--config", self.config], env=env,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*before, STORE, "--config", self.config],
+                                            env=env, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
         wait_until(lambda: os.path.exists(endpoints) or self.process.poll() is not None, 20,
                    "the store's start")
         if self.process.poll() is not None:
             raise AssertionError(self.log())
         with open(endpoints, encoding="ascii") as f:
-            self.url = json.load(f)["http"]
+            self.endpoints = json.load(f)
+        self.url = self.endpoints["http"]
         with open(os.path.join(self.data, "admin.token"), encoding="ascii") as f:
             self.admin = f.read().strip()
 
