@@ -16,7 +16,8 @@ ENROL = os.path.join(BUILD, "tests/unit_store/make-enrolment")
 
 
 class Shop:
-    """One trib-store in a scratch folder; settings are further lines of its configuration."""
+    """One trib-store in a scratch folder; settings are further lines of its configuration. Its lanes
+    have no rate limit unless those say so: a test is in more of a hurry than a till."""
 
     def __init__(self, settings=""):
         self.dir = scratch_dir()
@@ -25,6 +26,8 @@ class Shop:
         self.process = None
         self.endpoints = {}
         subprocess.run([ENROL, self.data, "0107"], check=True, timeout=30)
+        if "lane_rate" not in settings:
+            settings += "lane_rate = 0\n"
         with open(self.config, "w", encoding="ascii") as f:
             f.write(f"[store]\ndata_dir = {self.data}\nhttp_listen = 127.0.0.1:0\n"
                     f"{settings}")
