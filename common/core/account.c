@@ -35,7 +35,7 @@ void account_init(struct account *a, const uint8_t id[ACCOUNT_ID_BYTES], const c
 {
 	const char *kept = strlen(type) < ACCOUNT_TYPE_MAX ? type : "default";
 
-	memset(a, 0, sizeof(*a));
+	memset(a, 0, offsetof(struct account, slices)); /* n_slices says what counts of the rest */
 	memcpy(a->id, id, ACCOUNT_ID_BYTES);
 	memcpy(a->type, kept, strlen(kept) + 1);
 	a->status = ACCOUNT_ACTIVE;
