@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +13,18 @@ void fingerprint_init(struct fingerprint *f, enum agent_verb verb)
 
 static struct fingerprint_field *add(struct fingerprint *f, const char *within, const char *name)
 {
+	size_t within_len = within != NULL ? strlen(within) + 1 : 0, len = strlen(name);
 	struct fingerprint_field *field;
-	int len;
 
-	assert(f->n < FINGERPRINT_MAX_FIELDS); /* the verb's own fields: no peer chooses them */
+	/* the verb's own fields: no peer chooses them */
+	assert(f->n < FINGERPRINT_MAX_FIELDS && within_len + len < sizeof(field->name));
 	field = &f->fields[f->n++];
 	memset(field, 0, sizeof(*field));
-	len = snprintf(field->name, sizeof(field->name), "%s%s%s", within != NULL ? within : "",
-		       within != NULL ? "." : "", name);
-	assert(len > 0 && (size_t)len < sizeof(field->name));
-	(void)len;
+	if (within_len > 0) {
+		memcpy(field->name, within, within_len - 1);
+		field->name[within_len - 1] = '.';
+	}
+	memcpy(field->name + within_len, name, len + 1);
 	return field;
 }
 

@@ -105,10 +105,15 @@ void text_comma(struct text *t)
 
 void text_key(struct text *t, const char *name)
 {
+	size_t len = strlen(name);
+	char *p;
+
 	text_comma(t);
-	text_bytes(t, "\"", 1);
-	text_raw(t, name);
-	text_bytes(t, "\":", 2);
+	p = reserve(t, len + 3);
+	*p++ = '"';
+	memcpy(p, name, len);
+	memcpy(p + len, "\":", 3); /* with the NUL */
+	t->len += len + 3;
 }
 
 void text_key_int(struct text *t, const char *name, int64_t v)
