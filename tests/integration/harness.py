@@ -99,9 +99,9 @@ class Chain(cluster.Chain):
             if value is not None:
                 self.show_logs()
             self.down()
-            left = processes_of(self.dir)
-            if left and value is None:
-                raise AssertionError(f"still running: {left}")
+            # PostgreSQL removes its pid file, which is what ends pg_ctl, shortly before it exits.
+            if value is None and not _wait_until(lambda: not processes_of(self.dir), 10):
+                raise AssertionError(f"still running: {processes_of(self.dir)}")
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
 
