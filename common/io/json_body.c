@@ -87,6 +87,20 @@ static void init_empty(struct json_body *b)
 	b->top = (struct body_scope){ .body = b };
 }
 
+/* Say where it breaks off, but not with the request's own words, which jansson puts behind "near":
+ * they may be a card or phone number. A member's name that stands twice is told. */
+static void fail_syntax(struct json_body *b, json_error_t *error)
+{
+	enum json_error_code why = json_error_code(error);
+	char *words = strstr(error->text, " near '");
+
+	if (words != NULL && why != json_error_duplicate_key)
+		*words = '\0';
+	fail(&b->top, NULL, SIZE_MAX,
+	     why == json_error_numeric_overflow ? CODE_BAD_VALUE : CODE_BAD_JSON,
+	     "line %d, column %d: %s", error->line, error->column, error->text);
+}
+
 void body_init(struct json_body *b, const char *text, size_t len)
 {
 	json_error_t error;
@@ -104,11 +118,7 @@ void body_init(struct json_body *b, const char *text, size_t len)
 	}
 	b->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 	if (b->root == NULL) {
-		enum json_error_code why = json_error_code(&error);
-
-		fail(&b->top, NULL, SIZE_MAX,
-		     why == json_error_numeric_overflow ? CODE_BAD_VALUE : CODE_BAD_JSON,
-		     "line %d, column %d: %s", error.line, error.column, error.text);
+		fail_syntax(b, &error);
 		return;
 	}
 	if (!json_is_object(b->root)) {

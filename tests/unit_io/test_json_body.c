@@ -100,6 +100,26 @@ static void malformed_text_is_bad_json(void **state)
 	expect("{\"card_no\":\"[[[[[[[[[[[[[[[[[[[[[[\\\"{{\",\"amount\":1}", CODE_OK, "");
 }
 
+static void a_syntax_error_repeats_no_value_of_the_request(void **state)
+{
+	static const char *const bad[] = {
+		"{\"phone\" \"13800135678\"}",
+		"{\"phone\":\"13800135678\n\"}",
+		"{\"phone\":13800135678x}",
+		"{\"a\":1 near '13800135678'}",
+	};
+	struct json_body b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		body_init(&b, bad[i], strlen(bad[i]));
+		assert_int_equal(body_result(&b), CODE_BAD_JSON);
+		assert_null(strstr(b.detail, "1380013"));
+		assert_non_null(strstr(b.detail, "line 1, column "));
+		body_finish(&b);
+	}
+}
+
 static void numbers_never_wrap(void **state)
 {
 	(void)state;
@@ -227,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_request_is_read),
 		cmocka_unit_test(malformed_text_is_bad_json),
+		cmocka_unit_test(a_syntax_error_repeats_no_value_of_the_request),
 		cmocka_unit_test(numbers_never_wrap),
 		cmocka_unit_test(wrong_types_and_ranges_are_bad_values),
 		cmocka_unit_test(missing_and_unknown_fields_are_named),
