@@ -1,5 +1,6 @@
 /* The shapes of the till's answers. "Today's" members, sync_state and uplink, are in no stored
- * answer: answer_add_today puts them behind. */
+ * answer: answer_add_today puts them behind. Nor is who an account belongs to: what is stored cannot
+ * be erased. */
 #ifndef TRIB_STORE_ANSWER_H
 #define TRIB_STORE_ANSWER_H
 
@@ -17,10 +18,18 @@ void answer_of_entry(struct store *s, const struct agent_append *x, struct text 
 /* A quote, into t (cleared first). */
 void answer_of_quote(const struct agent_answer *x, struct text *t);
 
-/* An account's object, without today's members, into t (cleared first). new_card is a card that is
- * not written yet, or NULL. */
+/* A new account's object as it is stored, into t (cleared first). new_card is its card, which is not
+ * written yet. */
 void answer_of_account(struct store *s, const struct account *a, const char *new_card,
 		       int64_t wall_ms, struct text *t);
+
+/* Append an account's object as it is now, with its member, has_pin and uplink. */
+void answer_put_account(struct store *s, const struct account *a, struct text *t);
+
+/* Put member and has_pin before the closing brace of the stored account object (*data)[0..*len),
+ * which is malloc'ed and keeps room for ANSWER_TODAY_BYTES more. */
+void answer_add_owner(struct store *s, const uint8_t id[ACCOUNT_ID_BYTES], char **data,
+		      size_t *len);
 
 /* "uplink":{...} */
 void answer_put_uplink(struct store *s, struct text *t);

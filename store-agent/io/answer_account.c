@@ -1,3 +1,4 @@
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,8 +81,9 @@ static const char *status_name(int32_t status)
 	}
 }
 
-void answer_of_account(struct store *s, const struct account *a, const char *new_card,
-		       int64_t wall_ms, struct text *t)
+/* The object but for its closing brace. */
+static void put_account(struct store *s, const struct account *a, const char *new_card,
+			int64_t wall_ms, struct text *t)
 {
 	int32_t offset = clock_utc_offset_min(wall_ms);
 	struct holders holders = { .t = t,
@@ -93,7 +95,6 @@ void answer_of_account(struct store *s, const struct account *a, const char *new
 	account_balance(a, agent_calendar_day(wall_ms, offset), &here);
 	total = answer_total_balance(s, a, &here);
 	account_format(a->id, id);
-	text_clear(t);
 	text_raw(t, "{");
 	text_key_string(t, "account", id);
 	text_key(t, "cards");
@@ -114,5 +115,66 @@ void answer_of_account(struct store *s, const struct account *a, const char *new
 	text_raw(t, "]");
 	put_lots(t, a);
 	text_key_time(t, "as_of", a->facts_as_of_ms != 0 ? a->facts_as_of_ms : wall_ms, offset);
+}
+
+void answer_of_account(struct store *s, const struct account *a, const char *new_card,
+		       int64_t wall_ms, struct text *t)
+{
+	text_clear(t);
+	put_account(s, a, new_card, wall_ms, t);
 	text_raw(t, "}");
+}
+
+static void put_member(struct store *s, const uint8_t id[ACCOUNT_ID_BYTES],
+		       const struct journal_owner *owner, struct text *t)
+{
+	char masked[MEMBER_PHONE_MAX + 1];
+	struct member m;
+
+	text_key(t, "member");
+	if (!owner->has_member || s->member_keys.state != MEMBER_KEY_READY ||
+	    member_open(&s->member_keys, id, owner->sealed, &m) < 0) {
+		text_raw(t, "null");
+		return;
+	}
+	member_phone_mask(m.phone, masked);
+	text_raw(t, "{");
+	text_key_string(t, "name", m.name[0] != '\0' ? m.name : NULL);
+	text_key_string(t, "phone", m.phone[0] != '\0' ? masked : NULL);
+	text_raw(t, "}");
+	sodium_memzero(&m, sizeof(m));
+}
+
+static void put_owner(struct store *s, const uint8_t id[ACCOUNT_ID_BYTES], struct text *t)
+{
+	struct journal_owner owner;
+
+	journal_read_owner(s->journal, id, &owner);
+	put_member(s, id, &owner, t);
+	text_key_bool(t, "has_pin", owner.has_pin);
+}
+
+void answer_put_account(struct store *s, const struct account *a, struct text *t)
+{
+	put_account(s, a, NULL, clock_wall_ms(), t);
+	put_owner(s, a->id, t);
+	answer_put_uplink(s, t);
+	text_raw(t, "}");
+}
+
+void answer_add_owner(struct store *s, const uint8_t id[ACCOUNT_ID_BYTES], char **data, size_t *len)
+{
+	struct text *t = &s->today;
+	char *whole;
+
+	text_clear(t);
+	put_owner(s, id, t);
+	text_raw(t, "}");
+	whole = realloc(*data, *len + t->len + ANSWER_TODAY_BYTES);
+	if (whole == NULL)
+		abort();
+	whole[*len - 1] = ',';
+	memcpy(whole + *len, t->data, t->len);
+	*data = whole;
+	*len += t->len;
 }

@@ -105,6 +105,7 @@ void command_destroy(struct command_reader *r)
 	body_finish(&r->body);
 	free(r->lines);
 	sodium_memzero(r->pin, sizeof(r->pin));
+	sodium_memzero(&r->member, sizeof(r->member));
 	free(r);
 }
 

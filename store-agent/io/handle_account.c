@@ -1,5 +1,4 @@
 #include "answer.h"
-#include "clock.h"
 #include "routes.h"
 #include "store.h"
 
@@ -15,9 +14,7 @@ void handle_account(struct call *call)
 		answer_error(s, call->http, CODE_UNKNOWN_ACCOUNT, NULL, NULL);
 		return;
 	}
-	answer_of_account(s, a, NULL, clock_wall_ms(), &s->text);
-	s->text.len--; /* the closing brace */
-	answer_put_uplink(s, &s->text);
-	text_raw(&s->text, "}");
+	text_clear(&s->text);
+	answer_put_account(s, a, &s->text);
 	answer_text(s, call->http, 200, &s->text);
 }

@@ -17,6 +17,7 @@
 
 #include "agent.h"
 #include "err.h"
+#include "member.h"
 
 #define JOURNAL_ERROR_BYTES 512
 #define JOURNAL_FILE "journal.db"
@@ -130,6 +131,35 @@ bool journal_down_head_at(struct journal *j, uint64_t seq, uint8_t ret_head[HEAD
 /* Ends of both chains, committed or not. */
 void journal_end(struct journal *j, struct position *ret);
 void journal_down_end(struct journal *j, struct position *ret);
+
+/* ---- members ---- */
+
+/* Keep an account's member as member.h sealed it; the indexes are NULL where there is no phone
+ * number. ERR_FULL: the disk is full. */
+int MUST_CHECK journal_put_member(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
+				  const uint8_t sealed[MEMBER_SEALED_BYTES],
+				  const uint8_t *phone_index, const uint8_t *last4_index);
+
+/* One of all that are sealed; false: there is none. */
+bool journal_any_member(struct journal *j, uint8_t ret_sealed[MEMBER_SEALED_BYTES]);
+
+struct journal_owner {
+	bool has_pin;
+	bool has_member;
+	uint8_t sealed[MEMBER_SEALED_BYTES];
+};
+void journal_read_owner(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
+			struct journal_owner *ret);
+
+enum journal_find {
+	JOURNAL_BY_CARD, /* what: the card number, NUL behind it */
+	JOURNAL_BY_PHONE, /* what: an index of MEMBER_INDEX_BYTES */
+	JOURNAL_BY_LAST4
+};
+
+/* Accounts, those first that had an entry most recently; how many, at most max. */
+size_t journal_find_accounts(struct journal *j, enum journal_find by, const void *what, size_t len,
+			     uint8_t (*ret)[ACCOUNT_ID_BYTES], size_t max);
 
 /* ---- the link's side ---- */
 

@@ -9,6 +9,10 @@
 
 #define JOURNAL_ARENA_BYTES (2u * 1024 * 1024)
 
+/* Members by their account's last entry, newest first. */
+#define JOURNAL_RECENT \
+	"ORDER BY (SELECT max(seq) FROM account_entry e WHERE e.account = m.account) DESC, account"
+
 #define JOURNAL_STATEMENTS(X)                                                                      \
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
 	X(COMMIT, "COMMIT")                                                                        \
@@ -51,6 +55,13 @@
 	X(ACCOUNT_PIN, "UPDATE account SET pin_failures = ?2, pin_locked_until_ms = ?3 "           \
 		       "WHERE account = ?1")                                                       \
 	X(ACCOUNT_ENTRY_PUT, "INSERT INTO account_entry (account, seq) VALUES (?1, ?2)")           \
+	X(MEMBER_PUT, "INSERT INTO member (account, sealed, phone_index, last4_index) "            \
+		      "VALUES (?1, ?2, ?3, ?4)")                                                   \
+	X(MEMBER_ANY, "SELECT sealed FROM member LIMIT 1")                                         \
+	X(MEMBER_BY_PHONE, "SELECT account FROM member m WHERE phone_index = ?1 " JOURNAL_RECENT)  \
+	X(MEMBER_BY_LAST4, "SELECT account FROM member m WHERE last4_index = ?1 " JOURNAL_RECENT)  \
+	X(OWNER_GET, "SELECT a.pin_verifier IS NOT NULL, m.sealed FROM account a "                 \
+		     "LEFT JOIN member m ON m.account = a.account WHERE a.account = ?1")           \
 	X(ACCOUNT_OWED, "UPDATE account SET points_owed = ?2 WHERE account = ?1")                  \
 	X(ACCOUNT_FACTS, "UPDATE account SET home_store = ?2, facts_as_of_ms = ?3, "               \
 			 "facts_principal = ?4, facts_bonus = ?5, facts_points = ?6, "             \

@@ -23,6 +23,7 @@ static const struct route {
 	{ "POST", "/v1/refunds", WHO_LANE, handle_refunds },
 	{ "POST", "/v1/quotes", WHO_LANE, handle_quotes },
 	{ "POST", "/v1/cards", WHO_LANE, handle_cards },
+	{ "POST", "/v1/cards/search", WHO_READER, handle_search },
 	{ "POST", "/v1/points/redemptions", WHO_LANE, handle_redemptions },
 	{ "POST", "/v1/orders/{}/cancel", WHO_LANE, handle_cancel },
 	{ "GET", "/v1/accounts/{}", WHO_READER, handle_account },

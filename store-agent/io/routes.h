@@ -7,6 +7,7 @@
 #include "http_server.h"
 #include "json_body.h"
 #include "lanes.h"
+#include "member.h"
 #include "pin.h"
 
 struct store;
@@ -36,6 +37,9 @@ struct command_reader {
 	bool is_held; /* for a PIN: destroyed when that is done */
 	char pin[PIN_MAX + 1]; /* "" where there is none */
 	char pin_verifier[PIN_VERIFIER_BYTES]; /* of a new card's PIN */
+	bool has_member; /* of a new card: */
+	struct member member;
+	char member_prints[3][MEMBER_PRINT_BYTES]; /* its fields in the fingerprint */
 	struct sale_line *lines; /* owned */
 	struct tender tenders[SALE_MAX_TENDERS];
 	char of_store[STORE_CODE_MAX];
@@ -73,6 +77,7 @@ bool call_body_failed(struct call *call, struct json_body *b);
 void handle_health(struct call *call);
 void handle_openapi(struct call *call);
 void handle_cards(struct call *call);
+void handle_search(struct call *call);
 void handle_account(struct call *call);
 void handle_top_ups(struct call *call);
 void handle_sales(struct call *call);

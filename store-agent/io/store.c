@@ -284,6 +284,14 @@ static int open_listeners(struct store *s, const struct settings *settings, char
 	return r;
 }
 
+static int open_members(struct store *s, char *err)
+{
+	uint8_t sealed[MEMBER_SEALED_BYTES];
+	bool has_any = journal_any_member(s->journal, sealed);
+
+	return member_keys_load(&s->member_keys, s->data_dir, has_any ? sealed : NULL, err);
+}
+
 int store_open(struct store *s, struct ev_loop *loop, const struct settings *settings, char *err)
 {
 	int r;
@@ -300,6 +308,8 @@ int store_open(struct store *s, struct ev_loop *loop, const struct settings *set
 				 &s->journal, err);
 	if (r == 0)
 		r = lanes_init(&s->lanes, s->data_dir, s->journal, settings->lane_rate, err);
+	if (r == 0)
+		r = open_members(s, err);
 	if (r == 0)
 		r = open_agent(s, err);
 	if (r == 0)
@@ -344,5 +354,6 @@ void store_close(struct store *s)
 	text_finish(&s->text);
 	text_finish(&s->today);
 	identity_wipe(&s->identity);
+	member_keys_wipe(&s->member_keys);
 	free(s->agent);
 }

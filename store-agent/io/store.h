@@ -17,6 +17,7 @@
 #include "journal.h"
 #include "lanes.h"
 #include "listeners.h"
+#include "member.h"
 #include "pin.h"
 #include "rule_cache.h"
 #include "settings.h"
@@ -35,6 +36,7 @@ struct store {
 	struct agent *agent;
 	struct listeners listeners;
 	struct lanes lanes;
+	struct member_keys member_keys;
 	struct rule_cache rules;
 	struct turn turn;
 	struct uplink uplink;

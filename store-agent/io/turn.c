@@ -102,14 +102,38 @@ static void keep_answer(struct turn_request *q, const char *answer, size_t len)
 	q->len = len;
 }
 
+static void keep_account(struct turn_request *q, const uint8_t id[ACCOUNT_ID_BYTES])
+{
+	q->is_account = true;
+	memcpy(q->account, id, sizeof(q->account));
+}
+
+static int keep_member(struct store *s, const uint8_t id[ACCOUNT_ID_BYTES], const struct member *m)
+{
+	uint8_t sealed[MEMBER_SEALED_BYTES];
+	uint8_t phone[MEMBER_INDEX_BYTES], last4[MEMBER_INDEX_BYTES];
+	bool has_phone = m->phone[0] != '\0';
+
+	member_seal(&s->member_keys, id, m, sealed);
+	if (has_phone) {
+		member_phone_index(&s->member_keys, m->phone, phone);
+		member_last4_index(&s->member_keys, m->phone, last4);
+	}
+	return journal_put_member(s->journal, id, sealed, has_phone ? phone : NULL,
+				  has_phone ? last4 : NULL);
+}
+
 /* What a card's opening says beside its entry. */
 static int keep_new_account(struct store *s, const struct agent_append *x)
 {
 	const struct command_reader *r = command_reader_of(x->command);
+	int err = 0;
 
-	if (!x->command->open.has_pin)
-		return 0;
-	return journal_set_pin(s->journal, x->account->id, r->pin_verifier);
+	if (x->command->open.has_pin)
+		err = journal_set_pin(s->journal, x->account->id, r->pin_verifier);
+	if (err == 0 && r->has_member)
+		err = keep_member(s, x->account->id, &r->member);
+	return err;
 }
 
 void turn_append(struct store *s, const struct agent_append *x)
@@ -128,6 +152,8 @@ void turn_append(struct store *s, const struct agent_append *x)
 	if (x->keeps == AGENT_KEEPS_NOTHING)
 		return;
 	keep_answer(q, s->text.data, s->text.len);
+	if (x->is_new_account)
+		keep_account(q, x->account->id);
 	q->status = x->keeps == AGENT_KEEPS_CANCEL ? 200 : 201;
 	q->seq = x->at.seq;
 }
@@ -153,6 +179,8 @@ static void answer_replay(struct store *s, const struct agent_answer *x, struct 
 		q->seq = r->cancel_seq;
 	}
 	keep_answer(q, answer, len);
+	if (x->command->verb == AGENT_OPEN_CARD && q->status == 201 && l->core.has_account)
+		keep_account(q, l->core.account->id);
 	q->is_replay = true;
 	if (x->keep_key &&
 	    journal_keep_key(s->journal, x->command, q->status, q->seq, answer, len) < 0)
@@ -188,6 +216,8 @@ void turn_release(struct store *s, const uint32_t *requests, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct turn_request *q = &s->turn.requests[requests[i]];
 
+		if (q->is_account)
+			answer_add_owner(s, q->account, &q->answer, &q->len);
 		if (q->seq != 0)
 			answer_add_today(s, q->seq, q->answer, &q->len);
 		answer_headers(s, q->http);

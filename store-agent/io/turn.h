@@ -19,6 +19,8 @@ struct turn_request {
 	int status;
 	uint64_t seq; /* of the entry that was answered; 0: none */
 	bool is_replay;
+	bool is_account; /* the answer is the object of: */
+	uint8_t account[ACCOUNT_ID_BYTES];
 	uint32_t next_free;
 };
 

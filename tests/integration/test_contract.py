@@ -417,14 +417,39 @@ class Calls(Case):
         first = self.done("/v1/cards", card, headers=key)
         again = self.ask("POST", "/v1/cards", card, headers=key)
         self.assertEqual((again[2], again[3]["Idempotent-Replayed"]), (first, "true"))
+        self.assertEqual((first["member"], first["has_pin"]), (None, False))
         self.refused(409, "card_exists", "/v1/cards", card)
         self.refused(409, "key_reused", "/v1/cards", {"card_no": self.order("6222")}, key)
         error = self.refused(400, "bad_value", "/v1/cards", {"card_no": "1", "account_type": "no"})
         self.assertEqual(error["param"], "account_type")
+        got = self.done("/v1/cards", {"card_no": self.order("62229000"), "pin": "482913",
+                                      "member": {"name": "王小明", "phone": "+8613800135678"}})
+        self.assertEqual((got["member"], got["has_pin"]),
+                         ({"name": "王小明", "phone": "138****5678"}, True))
         many = [{"card_no": self.order("6222999"), "pin": "482913"} for _ in range(100)]
         self.at_once("/v1/cards", many, {(201, None), (429, "rate_limited")})
         self.misuse("openCard")
         self.complete("openCard")
+
+    def test_searchCards(self):
+        number = self.order("62223000")
+        self.done("/v1/cards", {"card_no": number, "member": {"phone": "13800131234"}})
+        for what in ({"card_no": number}, {"phone": "13800131234"}, {"phone": "+8613800131234"},
+                     {"phone_last4": "1234"}):
+            for token in ("lane", "admin"):
+                got = self.expect(200, None, "POST", "/v1/cards/search", what, token=token)
+                self.assertEqual(len(got["accounts"]), 1, what)
+        self.assertEqual(self.expect(200, None, "POST", "/v1/cards/search", {
+            "phone": "13800131235"}), {"accounts": []})
+        for n in range(20):
+            self.done("/v1/cards", {"card_no": f"{number}-{n}",
+                                    "member": {"phone": f"139001{n:02}1234"}})
+        got = self.expect(200, None, "POST", "/v1/cards/search", {"phone_last4": "1234"})
+        self.assertEqual((len(got["accounts"]), got["more"]), (20, True))
+        self.refused(400, "missing_field", "/v1/cards/search", {})
+        self.refused(400, "bad_value", "/v1/cards/search", {"card_no": number, "phone": "12345"})
+        self.misuse("searchCards")
+        self.complete("searchCards")
 
     def test_getAccount(self):
         number = self.order("62221000")
