@@ -21,8 +21,7 @@ static void put_txn(struct store *s, const struct agent_append *x, struct text *
 	text_key_string(t, "order_no", x->command->order_no);
 }
 
-/* Sums of the header's effects of one unit. */
-static void sum_effects(const Trib__V1__Entry *e, int unit, int64_t *ret_principal,
+void answer_sum_effects(const Trib__V1__Entry *e, int unit, int64_t *ret_principal,
 			int64_t *ret_bonus)
 {
 	*ret_principal = 0;
@@ -130,7 +129,7 @@ static void put_sale(struct store *s, const struct agent_append *x, struct text 
 	int64_t remaining = b->list_amount - sum_discounts(b) - b->payable;
 	int64_t principal, bonus;
 
-	sum_effects(x->entry, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
+	answer_sum_effects(x->entry, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
 	put_txn(s, x, t);
 	put_priced(b, (int64_t)x->entry->rules_version, t);
 	text_key_bool(t, "approvable", true);
@@ -158,7 +157,7 @@ static void put_refund(const struct agent_append *x, struct text *t)
 	const Trib__V1__Refund *b = x->entry->refund;
 	int64_t principal, bonus;
 
-	sum_effects(x->entry, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
+	answer_sum_effects(x->entry, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
 	text_key_int(t, "amount", b->amount);
 	put_moved(t, "restored", principal, bonus, 0);
 	put_tenders(t, "paid_out", "tender", b->paid_out, b->n_paid_out);
@@ -184,8 +183,8 @@ static void put_reversal(const struct agent_append *x, struct text *t)
 	const Trib__V1__Entry *e = x->entry;
 	int64_t principal, bonus, points, unused;
 
-	sum_effects(e, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
-	sum_effects(e, TRIB__V1__UNIT__UNIT_POINTS, &points, &unused);
+	answer_sum_effects(e, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
+	answer_sum_effects(e, TRIB__V1__UNIT__UNIT_POINTS, &points, &unused);
 	put_moved(t, "restored", principal, bonus, points - e->points_owed);
 }
 

@@ -155,6 +155,21 @@ bool call_body_failed(struct call *call, struct json_body *b)
 	return true;
 }
 
+int64_t call_query_int(struct call *call, const char *name, int64_t min, int64_t max,
+		       int64_t fallback)
+{
+	const char *text = http_query(call->http, name);
+	char *end;
+	long long v;
+
+	if (text == NULL)
+		return fallback;
+	if (*text < '0' || *text > '9' || strlen(text) > 18)
+		return -1;
+	v = strtoll(text, &end, 10);
+	return *end == '\0' && v >= min && v <= max ? v : -1;
+}
+
 static void on_pin_hashed(void *ctx, const struct pin_result *result)
 {
 	struct command_reader *r = ctx;

@@ -55,29 +55,13 @@ static bool put_entry(void *ctx, const struct position *at, const uint8_t *bytes
 	return t->len < ANSWER_MAX_BYTES;
 }
 
-/* A number in the query, or the fallback; -1 where it is none or out of range. */
-static int64_t query_int(struct call *call, const char *name, int64_t min, int64_t max,
-			 int64_t fallback)
-{
-	const char *text = http_query(call->http, name);
-	char *end;
-	long long v;
-
-	if (text == NULL)
-		return fallback;
-	if (*text < '0' || *text > '9' || strlen(text) > 18)
-		return -1;
-	v = strtoll(text, &end, 10);
-	return *end == '\0' && v >= min && v <= max ? v : -1;
-}
-
 void handle_journal(struct call *call)
 {
 	static const char *const known[] = { "from", "limit", NULL };
 	struct store *s = call->store;
 	const char *unknown = http_query_unknown(call->http, known);
-	int64_t from = query_int(call, "from", 0, LOT_SEQ_MAX, 1);
-	int64_t limit = query_int(call, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT);
+	int64_t from = call_query_int(call, "from", 0, LOT_SEQ_MAX, 1);
+	int64_t limit = call_query_int(call, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT);
 
 	if (unknown != NULL || from < 0 || limit < 0) {
 		answer_error(s, call->http, unknown != NULL ? CODE_UNKNOWN_FIELD : CODE_BAD_VALUE,

@@ -124,6 +124,13 @@ void journal_each_entry(struct journal *j, uint64_t first_seq, uint64_t last_seq
 				     size_t len),
 			void *ctx);
 
+/* The account's entries before before_seq, newest first, while `each` answers true and at most max;
+ * bytes are borrowed. */
+void journal_each_activity(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
+			   uint64_t before_seq, size_t max,
+			   bool (*each)(void *ctx, uint64_t seq, const uint8_t *bytes, size_t len),
+			   void *ctx);
+
 /* Head of the journal (own entries) or of the down log at seq, 0 included. False: beyond it. */
 bool journal_head_at(struct journal *j, uint64_t seq, uint8_t ret_head[HEAD_BYTES]);
 bool journal_down_head_at(struct journal *j, uint64_t seq, uint8_t ret_head[HEAD_BYTES]);

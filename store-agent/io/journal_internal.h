@@ -55,6 +55,9 @@
 	X(ACCOUNT_PIN, "UPDATE account SET pin_failures = ?2, pin_locked_until_ms = ?3 "           \
 		       "WHERE account = ?1")                                                       \
 	X(ACCOUNT_ENTRY_PUT, "INSERT INTO account_entry (account, seq) VALUES (?1, ?2)")           \
+	X(ACCOUNT_ENTRIES,                                                                         \
+	  "SELECT e.seq, e.bytes FROM account_entry a JOIN entry e ON e.seq = a.seq "              \
+	  "WHERE a.account = ?1 AND a.seq < ?2 ORDER BY a.seq DESC LIMIT ?3")                      \
 	X(MEMBER_PUT, "INSERT INTO member (account, sealed, phone_index, last4_index) "            \
 		      "VALUES (?1, ?2, ?3, ?4)")                                                   \
 	X(MEMBER_ANY, "SELECT sealed FROM member LIMIT 1")                                         \

@@ -72,6 +72,25 @@ void journal_each_entry(struct journal *j, uint64_t first_seq, uint64_t last_seq
 	}
 }
 
+void journal_each_activity(struct journal *j, const uint8_t id[ACCOUNT_ID_BYTES],
+			   uint64_t before_seq, size_t max,
+			   bool (*each)(void *ctx, uint64_t seq, const uint8_t *bytes, size_t len),
+			   void *ctx)
+{
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_ACCOUNT_ENTRIES);
+
+	journal_bind_blob(st, 1, id, ACCOUNT_ID_BYTES);
+	journal_bind_int(st, 2, (int64_t)before_seq);
+	journal_bind_int(st, 3, (int64_t)max);
+	while (journal_row(j, st)) {
+		if (!each(ctx, (uint64_t)sqlite3_column_int64(st, 0), sqlite3_column_blob(st, 1),
+			  (size_t)sqlite3_column_bytes(st, 1))) {
+			journal_reset(st);
+			return;
+		}
+	}
+}
+
 void journal_each_rule_set(struct journal *j, int64_t wall_ms,
 			   void (*each)(void *ctx, const void *payload, size_t len), void *ctx)
 {

@@ -27,6 +27,7 @@ static const struct route {
 	{ "POST", "/v1/points/redemptions", WHO_LANE, handle_redemptions },
 	{ "POST", "/v1/orders/{}/cancel", WHO_LANE, handle_cancel },
 	{ "GET", "/v1/accounts/{}", WHO_READER, handle_account },
+	{ "GET", "/v1/accounts/{}/activities", WHO_READER, handle_activities },
 	{ "GET", "/v1/orders/{}", WHO_READER, handle_order },
 	{ "GET", "/v1/health", WHO_READER, handle_health },
 	{ "GET", "/v1/openapi.json", WHO_ANY, handle_openapi },

@@ -74,11 +74,16 @@ bool call_commit(struct call *call);
 /* Answer a body's error; true where it had one. */
 bool call_body_failed(struct call *call, struct json_body *b);
 
+/* A number in the query, or the fallback; -1 where it is none or out of range. */
+int64_t call_query_int(struct call *call, const char *name, int64_t min, int64_t max,
+		       int64_t fallback);
+
 void handle_health(struct call *call);
 void handle_openapi(struct call *call);
 void handle_cards(struct call *call);
 void handle_search(struct call *call);
 void handle_account(struct call *call);
+void handle_activities(struct call *call);
 void handle_top_ups(struct call *call);
 void handle_sales(struct call *call);
 void handle_refunds(struct call *call);

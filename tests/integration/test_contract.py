@@ -464,6 +464,30 @@ class Calls(Case):
         self.misuse("getAccount", f"/v1/accounts/{account}")
         self.complete("getAccount")
 
+    def test_listActivities(self):
+        number = self.order("62224000")
+        account = self.done("/v1/cards", {"card_no": number})["account"]
+        target = f"/v1/accounts/{account}/activities"
+        self.done("/v1/top-ups", {"order_no": self.order("T"), "card_no": number, "paid": 20000,
+                                  "tender": "cash", "operator": "小王"})
+        sale = {"order_no": self.order("S"), "card_no": number, "amount": 15000}
+        self.done("/v1/sales", sale)
+        self.done(f"/v1/orders/{sale['order_no']}/cancel", {"verb": "sale"}, 200)
+        for token in ("lane", "admin"):
+            got = self.expect(200, None, "GET", target, token=token)
+            self.assertEqual([(a["kind"], a["principal"]) for a in got["activities"]], [
+                ("refund", 15000), ("sale", -15000), ("top_up", 20000), ("account_opened", 0)])
+        first = self.expect(200, None, "GET", f"{target}?limit=3")
+        rest = self.expect(200, None, "GET", f"{target}?limit=3&cursor={first['next_cursor']}")
+        self.assertEqual(first["activities"] + rest["activities"], got["activities"])
+        self.assertNotIn("next_cursor", rest)
+        error = self.expect(400, "bad_value", "GET", f"{target}?cursor=no-such-page")["error"]
+        self.assertEqual(error["param"], "cursor")
+        self.expect(404, "unknown_account", "GET", f"/v1/accounts/{'a' * 26}/activities")
+        self.expect(404, "not_found", "GET", "/v1/accounts/a%/activities")
+        self.misuse("listActivities", target)
+        self.complete("listActivities")
+
     def test_topUp(self):
         number = self.card()
         body = {"order_no": self.order("T"), "card_no": number, "paid": 50000, "tender": "wechat",

@@ -206,6 +206,98 @@ class Blocked(unittest.TestCase):
             self.assertEqual([a["status"] for a in search(shop, **what)["accounts"]], ["blocked"])
 
 
+class Activities(Case):
+    """GET /v1/accounts/{account}/activities."""
+
+    def list(self, account, query=""):
+        status, _, answer = self.shop.till("GET", f"/v1/accounts/{account}/activities{query}")
+        self.assertEqual(status, 200, answer)
+        return answer
+
+    def test_every_kind_shows_what_it_moved(self):
+        shop = self.shop
+        account = issue(shop, "2001", MEMBER)["account"]
+        for path, body in (
+                ("/v1/top-ups", {"order_no": "t", "card_no": "2001", "paid": 50000,
+                                 "tender": "cash", "operator": "小王"}),
+                ("/v1/sales", {"order_no": "s", "card_no": "2001", "amount": 12345}),
+                ("/v1/refunds", {"order_no": "r", "of": {"store": "0107", "order_no": "s"},
+                                 "amount": 5000}),
+                ("/v1/orders/r/cancel", {"verb": "refund"}),
+                ("/v1/points/redemptions", {"order_no": "p", "card_no": "2001", "points": 100,
+                                            "item": "cup"})):
+            status, _, answer = shop.till("POST", path, body)
+            self.assertIn(status, (200, 201), answer)
+        got = self.list(account)
+        self.assertEqual(set(got), {"activities"})
+        self.assertEqual([(a["kind"], a.get("order_no"), a["amount"], a["principal"], a["bonus"],
+                           a["points"], a.get("operator"), a.get("cancels"))
+                          for a in got["activities"]], [
+                              ("points_redeemed", "p", 0, 0, 0, -100, None, None),
+                              ("reversal", "r", 5000, -5000, 0, 50, None, "refund"),
+                              ("refund", "r", 5000, 5000, 0, -50, None, None),
+                              ("sale", "s", 12345, -12345, 0, 123, None, None),
+                              ("top_up", "t", 50000, 50000, 0, 0, "小王", None),
+                              ("account_opened", None, 0, 0, 0, 0, None, None)])
+        for activity in got["activities"]:
+            self.assertEqual((activity["lane"], activity["sync_state"]), (1, "stored"))
+            self.assertRegex(activity["txn"], r"^0107-1-[0-9]+$")
+            self.assertRegex(activity["at"], r"^[0-9T:.-]+\+08:00$")
+            self.assertRegex(activity["business_day"], r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+        _, _, now = shop.till("GET", f"/v1/accounts/{account}")
+        for name in ("principal", "bonus", "points"):
+            self.assertEqual(sum(a[name] for a in got["activities"]), now["available_here"][name])
+
+    def test_pages_neither_repeat_nor_skip_while_entries_come(self):
+        account = self.shop.fill("2101", 10000)
+        self.shop.fill("2102", 10000)
+        for n in range(9):
+            for card in ("2101", "2102"):
+                self.shop.till("POST", "/v1/sales", {"order_no": f"p{n}-{card}", "card_no": card,
+                                                     "amount": 1})
+        for limit in (3, 1, 10, 19):
+            with self.subTest(limit=limit):
+                whole = [a["txn"] for a in self.list(account)["activities"]]
+                pages, cursor = [], ""
+                while cursor is not None:
+                    answer = self.list(account, f"?limit={limit}&cursor={cursor}")
+                    pages.append([a["txn"] for a in answer["activities"]])
+                    cursor = answer.get("next_cursor")
+                    if len(pages) < 4:
+                        self.shop.till("POST", "/v1/sales", {
+                            "order_no": f"more-{limit}-{len(pages)}", "card_no": "2101",
+                            "amount": 1})
+                self.assertEqual(pages, [whole[i:i + limit] for i in range(0, len(whole), limit)])
+        self.assertEqual(len(whole), limit)  # the last page was full
+
+    def test_fifty_by_default_and_two_hundred_at_most(self):
+        account = self.shop.fill("2201", 10000)
+        for n in range(210):
+            self.shop.till("POST", "/v1/sales", {"order_no": f"d{n}", "card_no": "2201",
+                                                 "amount": 1})
+        for query, n in (("", 50), ("?limit=200", 200), ("?limit=1", 1)):
+            self.assertEqual(len(self.list(account, query)["activities"]), n)
+
+    def test_requests(self):
+        account = issue(self.shop, "2301")["account"]
+        path = f"/v1/accounts/{account}/activities"
+        for query, code, param in (
+                ("limit=0", "bad_value", "limit"), ("limit=201", "bad_value", "limit"),
+                ("limit=x", "bad_value", "limit"), ("cursor=x", "bad_value", "cursor"),
+                ("cursor=0", "bad_value", "cursor"), ("cursor=-1", "bad_value", "cursor"),
+                ("cursor=1e3", "bad_value", "cursor"),
+                ("cursor=99999999999999999999", "bad_value", "cursor"),
+                ("page=2", "unknown_field", "page")):
+            with self.subTest(query=query):
+                self.assertError(self.shop.till("GET", f"{path}?{query}"), 400, code, param)
+        for name in ("a" * 26, "x"):
+            self.assertError(self.shop.till("GET", f"/v1/accounts/{name}/activities"), 404,
+                             "unknown_account")
+        self.assertEqual(self.list(account, "?cursor=1")["activities"], [])
+        self.assertEqual(call(self.shop.url + path)[0], 401)
+        self.assertEqual(call(self.shop.url + path, token=self.shop.admin)[0], 200)
+
+
 class AtRest(unittest.TestCase):
     """What the disk holds, and the key."""
 
