@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "journal_internal.h"
 
 #define APPLICATION_ID 0x54524942 /* "TRIB" */
@@ -118,6 +119,7 @@ static int upgrade(struct journal *j, int64_t version, char *err)
 		r = exec(j, schema_2_sql, err);
 	if (r == 0 && version < 2)
 		r = fill_history(j, err);
+	FAULT_POINT("store.mid_upgrade");
 	return r == 0 ? exec(j, sql, err) : r;
 }
 

@@ -319,6 +319,153 @@ static void many_old_refusals_are_forgotten_in_bursts(void **state)
 	assert_int_equal(query(s, "SELECT count(*) FROM key_record"), 0);
 }
 
+static const char to_version_1[] =
+	"BEGIN; DROP TABLE account_entry; DROP TABLE refund; DROP TABLE member;"
+	"DROP TABLE business_day; DROP TABLE day_seal;"
+	"ALTER TABLE order_record DROP COLUMN cancel_seq;"
+	"ALTER TABLE order_record DROP COLUMN is_reversed;"
+	"ALTER TABLE order_record DROP COLUMN cancel_answer;"
+	"ALTER TABLE account DROP COLUMN pin_verifier;"
+	"ALTER TABLE account DROP COLUMN pin_failures;"
+	"ALTER TABLE account DROP COLUMN pin_locked_until_ms;"
+	"PRAGMA user_version = 1; COMMIT;";
+
+/* All tables as they were made, and the rows of those that version 2 added. */
+static const char contents_sql[] =
+	"SELECT group_concat(line, char(10)) FROM ("
+	"SELECT name || ' ' || coalesce(sql, '') AS line FROM sqlite_schema UNION ALL "
+	"SELECT 'account_entry ' || hex(account) || ' ' || seq FROM account_entry UNION ALL "
+	"SELECT 'refund ' || seq || ' ' || of_seq || ' ' || is_undone FROM refund UNION ALL "
+	"SELECT 'day ' || day || ' ' || first_seq FROM business_day ORDER BY line)";
+
+/* A new string. */
+static char *contents(struct shop *s)
+{
+	sqlite3_stmt *st;
+	char *text;
+
+	assert_int_equal(sqlite3_prepare_v2(s->journal->db, contents_sql, -1, &st, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	text = strdup((const char *)sqlite3_column_text(st, 0));
+	assert_non_null(text);
+	sqlite3_finalize(st);
+	return text;
+}
+
+static void sell(struct shop *s, const char *order_no, const char *card_no, int64_t amount)
+{
+	struct agent_command c = shop_sale(s, order_no, card_no, amount);
+
+	assert_int_equal(shop_do(s, &c)->code, CODE_OK);
+}
+
+static void refund(struct shop *s, const char *order_no, const char *of_order_no, int64_t amount)
+{
+	struct agent_command c = shop_refund(s, order_no, "0107", of_order_no, amount);
+
+	assert_int_equal(shop_do(s, &c)->code, CODE_OK);
+}
+
+/* Three business days of all that version 1 could write. */
+static void trade_as_version_1(struct shop *s)
+{
+	const int64_t day_ms = 86400000;
+	struct agent_command c;
+
+	shop_fill(s, "4001", 10000);
+	shop_fill(s, "4002", 500);
+	sell(s, "o1", "4001", 4000);
+	refund(s, "r1", "o1", 1500);
+	s->wall_ms += day_ms;
+	sell(s, "o2", "4002", 500);
+	refund(s, "r2", "o1", 1000);
+	s->wall_ms += 2 * day_ms;
+	refund(s, "r3", "o2", 0);
+	c = shop_top_up(s, "t2", "4001", 700);
+	assert_int_equal(shop_do(s, &c)->code, CODE_OK);
+}
+
+static enum code cancel_refund(struct shop *s, const char *order_no)
+{
+	struct agent_command c = shop_refund(s, order_no, "0107", NULL, 0);
+
+	c.verb = AGENT_CANCEL;
+	memset(&c.refund, 0, sizeof(c.refund));
+	c.cancel = AGENT_REFUND;
+	return shop_do(s, &c)->code;
+}
+
+struct seqs {
+	size_t n;
+	uint64_t list[16];
+};
+
+static bool note_seq(void *ctx, uint64_t seq, const uint8_t *bytes, size_t len)
+{
+	struct seqs *x = ctx;
+	(void)bytes;
+	(void)len;
+
+	x->list[x->n++] = seq;
+	return true;
+}
+
+static void check_activities(struct shop *s, const char *card_no, uint64_t before, size_t max,
+			     const char *expected)
+{
+	uint8_t id[1][ACCOUNT_ID_BYTES];
+	struct seqs x = { .n = 0 };
+	char text[64] = "";
+
+	assert_int_equal(journal_find_accounts(s->journal, JOURNAL_BY_CARD, card_no, 0, id, 1), 1);
+	journal_each_activity(s->journal, id[0], before, max, note_seq, &x);
+	for (size_t i = 0; i < x.n; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %llu",
+			 (unsigned long long)x.list[i]);
+	assert_string_equal(text, expected);
+}
+
+static void a_journal_of_version_1_becomes_what_it_would_be(void **state)
+{
+	struct shop *s = *state;
+	char *before, *after, first[32];
+
+	trade_as_version_1(s);
+	assert_int_equal(verify(s, first), 0);
+	before = contents(s);
+	sql(s, to_version_1);
+	assert_int_equal(query(s, "SELECT count(*) FROM sqlite_schema WHERE name = 'refund'"), 0);
+	shop_restart(s);
+	assert_int_equal(query(s, "PRAGMA user_version"), 2);
+	after = contents(s);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	assert_int_equal(verify(s, first), 0);
+	check_activities(s, "4001", UINT32_MAX, 16, " 10 8 6 5 2 1");
+	check_activities(s, "4001", 8, 2, " 6 5");
+	check_activities(s, "4002", UINT32_MAX, 16, " 9 7 4 3");
+}
+
+static void an_upgraded_journal_trades_on(void **state)
+{
+	struct shop *s = *state;
+	char first[32];
+
+	trade_as_version_1(s);
+	sql(s, to_version_1);
+	shop_restart(s);
+	assert_int_equal(cancel_refund(s, "r1"), CODE_ORDER_CONFLICT); /* r2 came later */
+	assert_int_equal(cancel_refund(s, "r2"), CODE_OK);
+	assert_int_equal(cancel_refund(s, "r1"), CODE_OK);
+	assert_int_equal(cancel_refund(s, "r3"), CODE_OK);
+	refund(s, "r4", "o1", 4000);
+	assert_int_equal(verify(s, first), 0);
+	shop_restart(s);
+	assert_int_equal(verify(s, first), 0);
+}
+
 static void count_difference(void *ctx, const char *what, const char *where)
 {
 	(void)what;
@@ -366,6 +513,8 @@ int main(void)
 		T(old_refusals_are_forgotten),
 		T(many_old_refusals_are_forgotten_in_bursts),
 		T(verifying_leaves_no_tables),
+		T(a_journal_of_version_1_becomes_what_it_would_be),
+		T(an_upgraded_journal_trades_on),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
