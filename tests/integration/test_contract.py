@@ -58,10 +58,10 @@ class Case(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.shop = Shop()
+        cls.shop = Shop("lan_listen = 127.0.0.1:0\n")
         cls.addClassCleanup(cls.shop.close)
         cls.number = 0
-        cls.chain = None
+        cls.chain = cls.hasty = None
 
     def order(self, letter):
         """A new order number."""
@@ -143,6 +143,22 @@ class Case(unittest.TestCase):
                                     headers={name: value})["error"]
                 self.assertEqual(error["param"], name)
 
+    def too_often(self, op, target):
+        """A lane that has used up its share is told when to come again."""
+        if self.hasty is None:
+            type(self).hasty = Shop("lane_rate = 1\n")
+            self.addClassCleanup(self.hasty.close)
+        body = None if op.content() is None else op.example()
+        for _ in range(100):
+            status, value, headers = self.send(op.method, target, body, self.hasty.token,
+                                               url=self.hasty.url)
+            seen = CONTRACT.check(op, status, headers, value)
+            SEEN.add(op, seen)
+            if status == 429:
+                self.assertEqual(headers["Retry-After"], "1")
+                return
+        self.fail(f"{op.name}: called too often, and nobody minds")
+
     def bad_headers(self, op, target, body, token):
         """Headers of the contract with values that it does not allow."""
         for parameter in map(CONTRACT.resolve, op.spec.get("parameters", [])):
@@ -166,18 +182,18 @@ class Case(unittest.TestCase):
                      b'{"%s": "\xff"}' % first.encode(), b'{"%s": "a\\u0000b"}' % first.encode(),
                      b'{"a":' * 17 + b"1" + b"}" * 17, b"[" * 10000):
             with self.subTest(data=data[:40]):
-                self.expect(400, "bad_json", "POST", target, data, token=token)
-        self.expect(413, "too_large", "POST", target, b" " * (64 * 1024 + 1), token=token)
+                self.expect(400, "bad_json", op.method, target, data, token=token)
+        self.expect(413, "too_large", op.method, target, b" " * (64 * 1024 + 1), token=token)
         for wrong in MISUSE.of(op):
             with self.subTest(wrong=wrong.what):
-                error = self.expect(400, wrong.code, "POST", target, wrong.body,
+                error = self.expect(400, wrong.code, op.method, target, wrong.body,
                                     token=token)["error"]
                 if wrong.param is not None:
                     self.assertEqual(error["param"], wrong.param)
         for what, body in MISUSE.at_the_bounds(op):
             with self.subTest(right=what):
                 self.assertEqual(CONTRACT.request_errors(op, body), [])
-                self.assertNotEqual(self.ask("POST", target, body, token)[0], 400)
+                self.assertNotEqual(self.ask(op.method, target, body, token)[0], 400)
 
     def bad_queries(self, op, target, token):
         """The same for query parameters."""
@@ -197,6 +213,8 @@ class Case(unittest.TestCase):
         op = CONTRACT.operations[name]
         target = target or op.path
         self.outsiders(op, target)
+        if token == "lane" and (429, "rate_limited") in op.answers():
+            self.too_often(op, target)
         if op.content() is not None:
             self.bad_bodies(op, target, token)
             self.bad_headers(op, target, op.example(), token)
@@ -756,6 +774,20 @@ class Calls(Case):
         self.done("/v1/lanes/pair", {"lane": 4, "label": "left till"}, token="admin")
         self.misuse("createPairingCode", token="admin")
         self.complete("createPairingCode")
+
+    def test_listLanes(self):
+        got = self.expect(200, None, "GET", "/v1/lanes", token="admin")
+        self.assertIn({"lane": 1, "label": ""}, got["lanes"])
+        self.misuse("listLanes", token="admin")
+        self.complete("listLanes")
+
+    def test_revokeLane(self):
+        self.done("/v1/lanes/pair", {"lane": 6}, token="admin")
+        got = self.expect(200, None, "DELETE", "/v1/lanes/6", {"reason": "stolen"}, "admin")
+        self.assertEqual(got, {"lane": 6, "state": "revoked"})
+        self.expect(404, "not_found", "DELETE", "/v1/lanes/6", None, "admin")
+        self.misuse("revokeLane", "/v1/lanes/6", token="admin")
+        self.complete("revokeLane")
 
     def test_listJournal(self):
         self.card(100)
