@@ -62,6 +62,7 @@ static void on_pin_checked(void *ctx, const struct pin_result *result)
 {
 	struct command_reader *r = ctx;
 
+	FAULT_POINT("store.pin_checked");
 	r->command.pin = result->is_failed ? AGENT_PIN_FAILED :
 			 result->is_right  ? AGENT_PIN_RIGHT :
 					     AGENT_PIN_WRONG;
@@ -265,4 +266,5 @@ void turn_end(struct store *s)
 		ev.kind = AGENT_ROLLED_BACK;
 	s->turn.is_broken = false;
 	(void)store_step(s, &ev);
+	FAULT_POINT("store.after_release");
 }
