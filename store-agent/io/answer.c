@@ -193,9 +193,9 @@ static json_t *facts_json(struct store *s, const struct agent_answer *x, const s
 			set_txn(s, o, "txn", x->cancel_seq);
 		break;
 	case CODE_PIN_WRONG:
-		set_int(o, "tries_left", x->pin_tries_left);
-		/* fall through */
 	case CODE_PIN_LOCKED:
+		if (x->code == CODE_PIN_WRONG)
+			set_int(o, "tries_left", x->pin_tries_left);
 		if (x->pin_locked_until_ms != 0)
 			set_time(o, "locked_until", x->pin_locked_until_ms);
 		break;
