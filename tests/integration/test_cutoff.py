@@ -214,11 +214,27 @@ class Alone(CutOff):
         self.refused("/v1/points/redemptions", {"order_no": f"P{self.number()}", "card_no": card,
                                                 "points": 200, "item": "C"}, "points_short")
 
-    def test_C15_accounts_are_shown_as_old_as_they_are(self):
-        account = self.done("/v1/cards", {"card_no": f"62{self.number():06}"})["account"]
+    def test_C14_accounts_of_this_shop_are_found(self):
+        phone = f"138{self.number():08}"
+        card = self.card(100, member={"name": "王芳", "phone": phone})
         for _ in self.each_day(2):
+            for what in ({"card_no": card}, {"phone": phone}, {"phone_last4": phone[-4:]}):
+                found = self.done("/v1/cards/search", what, 200)["accounts"]
+                self.assertEqual([a["member"]["name"] for a in found], ["王芳"])
+            nobody = self.done("/v1/cards/search", {"card_no": "of-another-shop"}, 200)
+            self.assertEqual(nobody["accounts"], [])
+
+    def test_C15_accounts_and_what_happened_with_them_are_shown(self):
+        card = f"62{self.number():06}"
+        account = self.done("/v1/cards", {"card_no": card})["account"]
+        for day in self.each_day(2):
+            self.top_up(card, 1000)
             _, _, got = self.call("GET", f"/v1/accounts/{account}")
-            self.assertEqual((got["uplink"]["state"], got["held_elsewhere"]), ("offline", []))
+            self.assertEqual((got["uplink"]["state"], got["balance"]["principal"]),
+                             ("offline", 1000 * (day + 1)))
+            _, _, got = self.call("GET", f"/v1/accounts/{account}/activities")
+            self.assertEqual([a["kind"] for a in got["activities"]],
+                             ["top_up"] * (day + 1) + ["account_opened"])
 
     def test_C16_an_order_of_days_ago_is_replayed(self):
         card = self.card(50000)
@@ -231,10 +247,12 @@ class Alone(CutOff):
             _, _, orders = self.call("GET", f"/v1/orders/{body['order_no']}")
             self.assertEqual([o["txn"] for o in orders["orders"]], [first["txn"]])
 
-    def test_C19_a_new_till_is_paired(self):
+    def test_C19_a_new_till_is_paired_and_an_old_one_revoked(self):
         for _ in self.each_day(2):
             token = self.shop.pair(7)
-            self.assertNotEqual(token, self.shop.token)
+            self.assertEqual(call(self.shop.url + "/v1/health", token=token)[0], 200)
+            self.assertEqual(self.shop.manage("DELETE", "/v1/lanes/7")[0], 200)
+            self.assertEqual(call(self.shop.url + "/v1/health", token=token)[0], 401)
 
     def test_C20_what_was_answered_survives_a_power_cut(self):
         card = self.card(50000)
