@@ -4,9 +4,12 @@ Each till is given orders whose answers are lost on the way; what it says at the
 the shop's journal says, and the journal must have the order at most once.
 """
 
+import http.client
 import itertools
+import json
 import os
 import socket
+import ssl
 import subprocess
 import threading
 import unittest
@@ -182,6 +185,40 @@ class Examples(unittest.TestCase):
             with self.subTest(till=name):
                 self.assertEqual((outcome, words[0], entries),
                                  ("refused", "insufficient_balance", []))
+
+
+class Network(unittest.TestCase):
+    """What the guide says of TLS: the agent is known by its pin, or by its certificate."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shop = Shop("lan_listen = 127.0.0.1:0\n")
+        cls.addClassCleanup(cls.shop.close)
+        cls.told = cls.shop.manage("POST", "/v1/lanes/pair", {"lane": 3})[2]
+
+    def curl(self, pin):
+        """curl as in the guide; its exit status and what it printed."""
+        done = subprocess.run(
+            ["curl", "-sS", "--noproxy", "*", "--insecure", "--pinnedpubkey", pin, "-H",
+             f"Authorization: Bearer {self.shop.token}", self.told["https"] + "/v1/health"],
+            capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout
+
+    def test_curl_knows_the_agent_by_its_pin_and_no_other(self):
+        status, output = self.curl(self.told["tls_pin"])
+        self.assertEqual((status, json.loads(output)["store"]), (0, "0107"))
+        self.assertEqual(self.curl("sha256//" + "A" * 43 + "="), (90, ""))  # pin not matched
+
+    def test_python_knows_the_agent_by_its_certificate(self):
+        parts = urllib.parse.urlsplit(self.told["https"])
+        context = ssl.create_default_context(cafile=os.path.join(self.shop.data, "tls.crt"))
+        line = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=20, context=context)
+        line.request("GET", "/v1/openapi.json")
+        self.assertEqual(line.getresponse().status, 200)
+        line.close()
+        line = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=20)
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            line.connect()
 
 
 if __name__ == "__main__":
