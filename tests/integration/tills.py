@@ -83,7 +83,8 @@ class Lane:
             raise ConnectionError(f"{method} {path}: {error!r}") from error
         if answer.will_close:
             self.close()
-        return Answer(answer.status, json.loads(text), answer.headers["Idempotent-Replayed"] == "true",
+        return Answer(answer.status, json.loads(text),
+                      answer.headers["Idempotent-Replayed"] == "true",
                       answer.headers["Trib-Witness"])
 
     def post(self, path, body, key=None, headers=None):
