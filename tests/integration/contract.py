@@ -171,7 +171,8 @@ class Contract:
                 raise Broken(f"{where}\nit lacks the header {name}")
             if value is not None:
                 schema = said[name]["schema"]
-                wrong = self.errors(schema, int(value) if schema.get("type") == "integer" else value)
+                is_number = schema.get("type") == "integer"
+                wrong = self.errors(schema, int(value) if is_number else value)
                 if wrong:
                     raise Broken(f"{where}\n{name}: {wrong}")
 

@@ -85,7 +85,8 @@ class Misuse:
             yield wrong, "bad_value", path, f"{path} = {wrong!r}"
         many = [value[0]] * (schema["maxItems"] + 1)
         yield many, "bad_value", path, f"{path} has {len(many)} items"
-        for wrong, code, param, what in self._values(schema["items"], value[0], f"{path}[0]", loose):
+        item = f"{path}[0]"
+        for wrong, code, param, what in self._values(schema["items"], value[0], item, loose):
             yield [wrong, *value[1:]], code, param, what
 
     def of(self, op):

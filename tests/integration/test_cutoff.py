@@ -1,7 +1,7 @@
 """What a shop does that is cut off for days: one test for each row of docs/till.md's table.
 
-A test's name begins with its row's id. Days pass by libfaketime: the shop's box is started anew each
-day, as one that is switched off at night.
+A test's name begins with its row's id. Days pass by libfaketime: the shop's box is started anew
+each day, as one that is switched off at night.
 """
 
 import datetime
@@ -299,13 +299,15 @@ class Behind(CutOff):
     @classmethod
     def cut(cls):
         cls.chain.cut(cls.chain.store("0102"), "reset")
-        wait_until(lambda: not cls.chain.is_online(cls.chain.store("0102")), 60, "it is cut off, which")
+        wait_until(lambda: not cls.chain.is_online(cls.chain.store("0102")), 60,
+                   "it is cut off, which")
 
     def heal(self):
         """The link is back, and so is the time of day."""
         self.restart(0)
         self.chain.heal(self.chain.store("0102"))
-        wait_until(lambda: self.chain.is_online(self.chain.store("0102")), 60, "it is online, which")
+        wait_until(lambda: self.chain.is_online(self.chain.store("0102")), 60,
+                   "it is online, which")
 
     def restart(self, days):
         store = self.chain.store("0102")
