@@ -10,6 +10,7 @@
 
 #define CARD_BYTES 128
 #define ACCOUNT_CHARACTERS 26
+#define ACTIVITIES_MAX 200
 
 /* Whether a check's answer tells of a difference. */
 static bool has_difference(const json_t *answer)
@@ -57,24 +58,56 @@ static int print_found(const struct ctl *ctl, const json_t *answer)
 {
 	const json_t *items = output_items(answer);
 
-	if (items != NULL && json_array_size(items) == 0) {
-		say(T("there is no such card", "没有找到这张卡"));
-		return EXIT_FAILED;
-	}
 	if (items != NULL && json_array_size(items) == 1)
 		return output_print(ctl, json_array_get(items, 0));
 	return output_print(ctl, answer);
 }
 
-int account_show(struct ctl *ctl, const struct args *args)
+static int ask_account(const struct ctl *ctl, enum target t, const char *id, json_t **ret)
 {
-	const char *id = args->positions[0], *card_file = args_value(args, "card-file");
-	char path[PATH_BYTES], segment[PATH_BYTES / 2], card[CARD_BYTES];
-	enum target t = hq_or_store(ctl);
+	char path[PATH_BYTES], segment[PATH_BYTES / 2];
+
+	snprintf(path, sizeof(path), "/v1/accounts/%s", client_segment(id, segment));
+	return client_ask(ctl, t, "GET", path, NULL, ret);
+}
+
+/* The accounts of the card in a file: at least one. */
+static int ask_card(const struct ctl *ctl, enum target t, const char *card_file, json_t **ret)
+{
+	char card[CARD_BYTES];
+	int r = read_card(card_file, card);
+
+	if (r == EXIT_OK)
+		r = client_ask(ctl, t, "POST",
+			       t == TARGET_HQ ? "/v1/accounts/search" : "/v1/cards/search",
+			       json_pack("{s:s}", "card_no", card), ret);
+	if (r != EXIT_OK || output_items(*ret) == NULL || json_array_size(output_items(*ret)) > 0)
+		return r;
+	say(T("there is no such card", "没有找到这张卡"));
+	return EXIT_FAILED;
+}
+
+/* What happened to an account at a store: the newest n. */
+static int show_activities(const struct ctl *ctl, const char *id, int64_t n)
+{
+	char path[PATH_BYTES], segment[PATH_BYTES / 2];
 	json_t *answer = NULL;
 	int r;
 
-	if ((id != NULL) == (card_file != NULL))
+	snprintf(path, sizeof(path), "/v1/accounts/%s/activities?limit=%lld",
+		 client_segment(id, segment), (long long)n);
+	r = client_ask(ctl, TARGET_STORE, "GET", path, NULL, &answer);
+	if (r == EXIT_OK)
+		r = output_print(ctl, json_object_get(answer, "activities"));
+	json_decref(answer);
+	return r;
+}
+
+static int check_account_args(const struct args *args, enum target t, int64_t *ret_n)
+{
+	const char *id = args->positions[0], *n = args_value(args, "activities");
+
+	if ((id != NULL) == (args_value(args, "card-file") != NULL))
 		return say_usage("account show", T("give either ACCOUNT or --card-file",
 						   "请给出 ACCOUNT 或 --card-file 之一"));
 	if (id != NULL && strlen(id) != ACCOUNT_CHARACTERS)
@@ -84,18 +117,31 @@ int account_show(struct ctl *ctl, const struct args *args)
 				   "%s 不是账户号（26 个字符）。按卡号查询：tribctl account show "
 				   "--card-file -"),
 				 id);
-	if (id != NULL) {
-		snprintf(path, sizeof(path), "/v1/accounts/%s", client_segment(id, segment));
-		r = client_ask(ctl, t, "GET", path, NULL, &answer);
-	} else {
-		r = read_card(card_file, card);
-		if (r == EXIT_OK)
-			r = client_ask(ctl, t, "POST",
-				       t == TARGET_HQ ? "/v1/accounts/search" : "/v1/cards/search",
-				       json_pack("{s:s}", "card_no", card), &answer);
+	if (n != NULL && t != TARGET_STORE)
+		return say_usage("account show", T("--activities asks a store: give --store URL",
+						   "--activities 查询门店：请给出 --store URL"));
+	return n == NULL ? EXIT_OK : args_int(args, "--activities", n, 1, ACTIVITIES_MAX, ret_n);
+}
+
+int account_show(struct ctl *ctl, const struct args *args)
+{
+	const char *id = args->positions[0];
+	enum target t = hq_or_store(ctl);
+	json_t *answer = NULL;
+	int64_t n = 0;
+	int r = check_account_args(args, t, &n);
+
+	if (r != EXIT_OK)
+		return r;
+	if (id == NULL) {
+		r = ask_card(ctl, t, args_value(args, "card-file"), &answer);
+		id = json_string_value(
+			json_object_get(json_array_get(output_items(answer), 0), "account"));
+	} else if (n == 0) {
+		r = ask_account(ctl, t, id, &answer);
 	}
 	if (r == EXIT_OK)
-		r = print_found(ctl, answer);
+		r = n > 0 && id != NULL ? show_activities(ctl, id, n) : print_found(ctl, answer);
 	json_decref(answer);
 	return r;
 }

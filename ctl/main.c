@@ -88,7 +88,10 @@ static const struct command commands[] = {
 	  .verb = "show",
 	  .positions = { { "ACCOUNT", false } },
 	  .options = { { "card-file", "FILE", false, "read the card number from FILE; - is stdin",
-			 "从文件读取卡号，- 为标准输入" } },
+			 "从文件读取卡号，- 为标准输入" },
+		       { "activities", "N", false,
+			 "at a store: what happened to it there, the newest N",
+			 "在门店：最近 N 笔往来" } },
 	  .en = "Show an account, by its id or a card",
 	  .zh = "按账户号或卡号查看账户",
 	  .more_en = "A card number is read from a file or stdin, so that it stands in no process\n"

@@ -1,5 +1,6 @@
 """Members: taken with a card, sealed at rest, found again, masked wherever they are shown."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -180,15 +181,30 @@ class Searching(Case):
         self.assertEqual([a["cards"][0][-2:] for a in answer["accounts"]][:3], ["03", "20", "19"])
         self.assertEqual(answer["accounts"][0]["balance"]["principal"], 100)
 
-    def test_tribctl_finds_an_account_by_its_card(self):
-        for card, status, word in (("62220004", 0, "+85*****5432"), ("9", 1, "no such card")):
-            done = subprocess.run([TRIBCTL, "--store", self.shop.url, "account", "show",
-                                   "--card-file", "-"], input=card + "\n", text=True, check=False,
-                                  env={**os.environ, "TRIB_TOKEN": self.shop.admin, "LANG": "C"},
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
-            self.assertEqual(done.returncode, status, done.stdout)
-            self.assertIn(word, done.stdout)
+    def tribctl(self, *args, card):
+        """tribctl account show; (status, what it printed)."""
+        done = subprocess.run([TRIBCTL, "--store", self.shop.url, "account", "show", "--card-file",
+                               "-", *args], input=card + "\n", text=True, check=False,
+                              env={**os.environ, "TRIB_TOKEN": self.shop.admin, "LANG": "C"},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        return done.returncode, done.stdout
 
+    def test_tribctl_finds_an_account_by_its_card(self):
+        for card, status, word in (("62220004", 0, "+85*****5432"), ("62220005", 0, "PIN"),
+                                   ("9", 1, "no such card")):
+            got = self.tribctl(card=card)
+            self.assertEqual(got[0], status, got)
+            self.assertIn(word, got[1])
+            self.assertNotIn("6222000", got[1])
+
+    def test_tribctl_shows_what_happened_to_an_account(self):
+        for n in range(2):
+            self.shop.till("POST", "/v1/top-ups", {"order_no": f"c{n}", "card_no": "62220004",
+                                                   "paid": 100, "tender": "cash"})
+        for n, kinds in (("2", ["top_up", "top_up"]), ("9", ["top_up", "top_up", "account_opened"])):
+            status, output = self.tribctl("--activities", n, "-o", "json", card="62220004")
+            self.assertEqual((status, [a["kind"] for a in json.loads(output)]), (0, kinds))
+        self.assertEqual(self.tribctl("--activities", "1", card="9")[0], 1)
 
 class Blocked(unittest.TestCase):
     """An account that may not spend."""

@@ -138,6 +138,10 @@ class Usage(Tribctl):
                 (["account", "show"], "give either ACCOUNT or --card-file"),
                 (["account", "show", "6001"], "6001 is not an account id (26 characters). For a "
                  "card: tribctl account show --card-file -"),
+                (["--hq", "http://127.0.0.1:1", "account", "show", "a" * 26, "--activities", "5"],
+                 "--activities asks a store: give --store URL"),
+                (["--store", "http://127.0.0.1:1", "account", "show", "a" * 26, "--activities",
+                  "201"], "--activities must be a whole number from 1 to 200, not '201'"),
                 (["store", "list"], "no URL for the headquarters: give --hq URL or set TRIB_HQ"),
                 (["--hq", "ftp://x", "store", "list"],
                  "'ftp://x' is no http:// or https:// URL and no profile"),
