@@ -53,6 +53,25 @@ const char *entry_kind_name(int kind)
 	}
 }
 
+int entry_order_verb(const Trib__V1__Entry *e)
+{
+	if (e->has_cancels)
+		return 0;
+	switch (entry_kind(e)) {
+	case TRIB__V1__ENTRY__BODY_TOP_UP:
+		return ORDER_TOP_UP;
+	case TRIB__V1__ENTRY__BODY_SALE:
+		return ORDER_SALE;
+	case TRIB__V1__ENTRY__BODY_REFUND:
+	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
+		return ORDER_REFUND;
+	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
+		return ORDER_REDEMPTION;
+	default:
+		return 0;
+	}
+}
+
 int64_t entry_amount(const Trib__V1__Entry *e)
 {
 	switch (entry_kind(e)) {

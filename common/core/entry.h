@@ -33,6 +33,9 @@ int entry_kind(const Trib__V1__Entry *e);
 /* "sale" and so on; "unknown" for 0 and numbers not known. */
 const char *entry_kind_name(int kind);
 
+/* enum order_verb of the order whose success the entry is; 0: of none, as a cancel is. */
+int entry_order_verb(const Trib__V1__Entry *e);
+
 /* Fen that the entry's kind is about: paid, payable, refunded, or refunded and undone; 0 where it
  * moves no money. */
 int64_t entry_amount(const Trib__V1__Entry *e);
