@@ -11,6 +11,7 @@ static void check_invariants(const struct agent *a)
 	assert(a->up.end_seq == a->durable.seq); /* G4 */
 	assert(a->booked_seq <= a->durable.seq && a->relayed_seq <= a->durable.seq); /* G6 */
 	assert(a->day >= a->durable_day); /* G7 */
+	assert(a->sealed_day >= a->durable_sealed_day && a->sealed_day <= a->day); /* G14 */
 	assert(a->n_pending <= AGENT_MAX_PENDING);
 }
 
@@ -43,6 +44,8 @@ void agent_init(struct agent *a, const struct agent_identity *id, const struct a
 	a->head = r->journal;
 	a->durable_day = r->business_day;
 	a->day = r->business_day;
+	a->durable_sealed_day = r->sealed_day;
+	a->sealed_day = r->sealed_day;
 	a->cutoff_min = r->cutoff_min;
 	a->relayed_seq = r->relayed_seq < r->journal.seq ? r->relayed_seq : r->journal.seq;
 	a->is_rolled_back = !agent_claim_fits(a, &r->booked) || !agent_claim_fits(a, &r->proof);

@@ -5,6 +5,7 @@
  *   COMMAND ──> LOAD ──> LOADED ──> APPEND or ANSWER      any number of times
  *      ^                    │            │
  *      └── PIN checked ── CHECK_PIN      │
+ *      └── day summed ─── SUM_DAY        │
  *                                        │
  *                              (the loop commits once)
  *                                        │
@@ -35,10 +36,12 @@
  *   G9  between LOAD and its LOADED there is no other step
  *   G10 once HQ's signature proved that this journal is not the one it booked, no entry is decided
  *       any more and no link opens, in this process and in later ones
- *   G11 while a PIN is checked nothing is decided: the second COMMAND loads and judges anew, so
- *       that what happened meanwhile (a cancel, a lock, a success from another lane) counts
+ *   G11 while a PIN is checked, or a day summed, nothing is decided: the second COMMAND loads and
+ *       judges anew, so that what happened meanwhile (a cancel, a lock, a success from another
+ *       lane) counts
  *   G12 a wrong PIN is an entry before it is an answer
  *   G13 a cancelled order has no later success, whatever the key
+ *   G14 an entry's business day is later than every sealed one; a seal's own may be its day
  *
  * relayed_seq is what the relay of the present Welcome holds; it falls when that says less.
  * booked_seq is HQ's signed word and never falls. */
@@ -60,6 +63,8 @@
 #define AGENT_MAX_PENDING 4096
 #define AGENT_MAX_RULE_SETS 8
 #define AGENT_MAX_CHECKS 64 /* PINs under check at a time */
+#define AGENT_MAX_CLOSES 8 /* days that are summed or wait for it */
+#define AGENT_MAX_HELD (AGENT_MAX_CHECKS + AGENT_MAX_CLOSES)
 #define AGENT_MAX_EFFECTS 8
 #define AGENT_ARENA_BYTES (1024u * 1024)
 #define AGENT_DOWN_WINDOW_BYTES (1024u * 1024)
@@ -162,6 +167,7 @@ struct agent_event {
 enum agent_effect_kind {
 	AGENT_LOAD, /* read what the command needs, then step LOADED */
 	AGENT_CHECK_PIN, /* compare with the account's verifier, set command->pin, step COMMAND again */
+	AGENT_SUM_DAY, /* sum the day's durable entries, set command->close.sum, step COMMAND again */
 	AGENT_APPEND, /* write entry, account and records in the turn's transaction */
 	AGENT_ANSWER, /* an answer that moves nothing; it waits for the commit alike */
 	AGENT_RELEASE, /* answer these requests as decided */
@@ -188,6 +194,7 @@ struct agent_receipt_change {
 
 enum agent_keeps { /* what is written beside an entry */
 	AGENT_KEEPS_ORDER, /* the answer, by order and key */
+	AGENT_KEEPS_SEAL, /* the answer, by day and key */
 	AGENT_KEEPS_CANCEL, /* the end of the order that the command cancels, and the answer */
 	AGENT_KEEPS_NOTHING, /* the request's answer comes by itself */
 };
@@ -227,6 +234,7 @@ struct agent_answer {
 	struct till_facts facts;
 	const char *held_store; /* that holds a receipt; or NULL */
 	uint64_t cancel_seq; /* ORDER_CANCELLED: of the entry that reversed the order, or 0 */
+	uint64_t seal_seq; /* DAY_CLOSED */
 	uint32_t pin_tries_left; /* PIN_WRONG */
 	int64_t pin_locked_until_ms; /* PIN_LOCKED, and PIN_WRONG that locked it; else 0 */
 	const Trib__V1__Sale *quote; /* QUOTED: valid until the next LOADED; `code` says why not */
@@ -238,7 +246,7 @@ struct agent_answer {
 struct agent_effect {
 	enum agent_effect_kind kind;
 	union {
-		const struct agent_command *load; /* CHECK_PIN's too */
+		const struct agent_command *load; /* CHECK_PIN's and SUM_DAY's too */
 		struct agent_append append;
 		struct agent_answer answer;
 		struct {
@@ -286,6 +294,7 @@ struct agent_identity {
 struct agent_resume {
 	struct position journal;
 	int32_t business_day; /* of its last entry; INT32_MIN where there is none */
+	int32_t sealed_day; /* the latest one; INT32_MIN where there is none */
 	struct position down;
 	uint64_t relayed_seq;
 	struct agent_claim booked, proof; /* kept by KEEP_BOOKED and KEEP_PROOF */
@@ -298,13 +307,13 @@ struct agent {
 
 	struct position durable, head;
 	int32_t durable_day, day;
+	int32_t durable_sealed_day, sealed_day; /* the latest one, or INT32_MIN */
 	size_t n_pending;
 	uint32_t pending[AGENT_MAX_PENDING];
 	size_t n_finished; /* of `finished`, told by the last RELEASE or REFUSE */
 	uint32_t finished[AGENT_MAX_PENDING];
-	size_t n_checking;
-	const struct agent_command
-		*checking[AGENT_MAX_CHECKS]; /* borrowed until COMMAND comes again */
+	size_t n_checking; /* PINs under check, and days under their sum */
+	const struct agent_command *checking[AGENT_MAX_HELD]; /* borrowed until COMMAND comes again */
 
 	size_t n_rule_sets;
 	const Trib__V1__RuleSet *rule_sets[AGENT_MAX_RULE_SETS]; /* borrowed, rising versions */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "account.h"
+#include "chain.h"
 #include "till.h"
 
 #define AGENT_FINGERPRINT_BYTES 16
@@ -31,6 +32,20 @@ enum agent_pin_word {
 	AGENT_PIN_FAILED, /* it could not be checked */
 };
 
+struct day_sum;
+
+/* A business day's entries: one run of this journal. */
+struct agent_day {
+	uint64_t first_seq;
+	struct position last; /* seq before first_seq: there are none */
+};
+
+/* What they add up to, as far as they were summed. */
+struct agent_day_sum {
+	struct agent_day of;
+	struct day_sum *sum; /* NULL: it failed */
+};
+
 /* What the till last heard of our journal. */
 struct agent_witness {
 	bool present;
@@ -48,8 +63,8 @@ struct agent_command {
 	int32_t utc_offset_min;
 	uint32_t lane;
 	const char *operator_name; /* or NULL */
-	const char *order_no; /* NULL: AGENT_OPEN_CARD */
-	const char *card_no; /* NULL: AGENT_REFUND, AGENT_CANCEL */
+	const char *order_no; /* NULL: AGENT_OPEN_CARD, AGENT_CLOSE_DAY */
+	const char *card_no; /* NULL: AGENT_REFUND, AGENT_CANCEL, AGENT_CLOSE_DAY */
 	const char *key; /* Idempotency-Key, or NULL */
 	const uint8_t *trace_id; /* 16 bytes, or NULL */
 	uint8_t fingerprint[AGENT_FINGERPRINT_BYTES]; /* of verb and body */
@@ -74,6 +89,13 @@ struct agent_command {
 			uint64_t seq; /* 0: named by order number */
 			const char *order_no; /* or NULL */
 		} refund;
+		struct {
+			int32_t day; /* since 1970-01-01 */
+			bool has_stored_value, has_count; /* the till's own figures */
+			int64_t stored_value, count;
+			/* Summed between COMMAND and a second COMMAND; NULL: not yet. */
+			const struct agent_day_sum *sum;
+		} close;
 	};
 };
 
@@ -101,7 +123,8 @@ struct agent_pin {
 
 struct agent_loaded {
 	struct agent_record by_key; /* where the command has a key */
-	struct agent_record by_order; /* (verb, order_no); of AGENT_CANCEL: of the order it names */
+	/* (verb, order_no); of AGENT_CANCEL: of the order it names; of AGENT_CLOSE_DAY: of the day */
+	struct agent_record by_order;
 	bool has_account; /* of the card, or of the receipt */
 	bool has_card; /* the card number is known */
 	/* Never NULL: storage of the loader, filled where has_account. Folded in place. */
@@ -115,6 +138,7 @@ struct agent_loaded {
 	bool is_last_refund; /* cancel of a refund: no later one of its receipt stands */
 	size_t n_closed; /* lots of the receipt whose top-up was refunded */
 	const int64_t *closed;
+	struct agent_day day; /* AGENT_CLOSE_DAY: as it is now */
 	const uint8_t *witness_head; /* own head at witness.seq, or NULL where there is none */
 };
 

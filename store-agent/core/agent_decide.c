@@ -155,7 +155,7 @@ static enum code verb_decide(struct agent *a, const struct agent_command *c, str
 	case AGENT_CANCEL:
 		return agent_cancel(a, c, l, t, e, facts, out);
 	case AGENT_CLOSE_DAY:
-		break;
+		return agent_close(a, c, l, e, out);
 	}
 	return CODE_INTERNAL;
 }
@@ -253,8 +253,8 @@ void agent_context(const struct agent *a, const struct agent_command *c, struct 
 		.seq = a->head.seq + 1,
 		.wall_ms = c->wall_ms,
 		.today = agent_calendar_day(c->wall_ms, c->utc_offset_min),
-		.business_day =
-			agent_business_day(c->wall_ms, c->utc_offset_min, a->cutoff_min, a->day),
+		.business_day = agent_business_day(c->wall_ms, c->utc_offset_min, a->cutoff_min,
+						   agent_open_day(a)),
 		.rules = agent_rules_at(a, c->wall_ms),
 	};
 }
@@ -285,11 +285,17 @@ static void append_pin(const struct agent_command *c, const struct agent_loaded 
 	x->sets_pin = x->pin.is_set;
 }
 
+static enum agent_keeps keeps_of(enum agent_verb v)
+{
+	if (v == AGENT_CANCEL)
+		return AGENT_KEEPS_CANCEL;
+	return v == AGENT_CLOSE_DAY ? AGENT_KEEPS_SEAL : AGENT_KEEPS_ORDER;
+}
+
 static enum code append(struct agent *a, const struct agent_command *c, struct agent_loaded *l,
 			const struct till_context *t, const Trib__V1__Entry *e,
 			struct agent_effects *out)
 {
-	bool is_cancel = c->verb == AGENT_CANCEL;
 	struct agent_append *x;
 
 	if (!are_kinds_announced(a, e)) {
@@ -297,11 +303,13 @@ static enum code append(struct agent *a, const struct agent_command *c, struct a
 			"headquarters does not book entries of this kind yet";
 		return CODE_NO_RULE;
 	}
-	x = agent_append_entry(a, c, l, t, e, is_cancel ? AGENT_KEEPS_CANCEL : AGENT_KEEPS_ORDER,
-			       out);
+	x = agent_append_entry(a, c, l, t, e, keeps_of(c->verb), out);
 	if (x == NULL)
 		return CODE_INTERNAL;
-	x->is_reversing = is_cancel && e->body_case != TRIB__V1__ENTRY__BODY_ORDER_CANCELLED;
+	if (c->verb == AGENT_CLOSE_DAY && c->close.day > a->sealed_day)
+		a->sealed_day = c->close.day;
+	x->is_reversing = c->verb == AGENT_CANCEL &&
+			  e->body_case != TRIB__V1__ENTRY__BODY_ORDER_CANCELLED;
 	append_pin(c, l, x);
 	return CODE_OK;
 }

@@ -51,6 +51,13 @@ enum code agent_cancel(struct agent *a, const struct agent_command *c, const str
 		       const struct till_context *t, Trib__V1__Entry *e, struct till_facts *facts,
 		       struct agent_effects *out);
 
+/* agent_close.c: the entry that seals a day; SUM_DAY may stand in *out instead. */
+enum code agent_close(struct agent *a, const struct agent_command *c, const struct agent_loaded *l,
+		      Trib__V1__Entry *e, struct agent_effects *out);
+
+/* The earliest business day that an entry may have now (G7, G14). */
+int32_t agent_open_day(const struct agent *a);
+
 /* agent_pin.c: CODE_OK, and the sale may be decided; else a refusal or CHECK_PIN may stand in *out
  * already. */
 enum code agent_judge_pin(struct agent *a, const struct agent_command *c, struct agent_loaded *l,

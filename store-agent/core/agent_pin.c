@@ -78,7 +78,7 @@ enum code agent_judge_pin(struct agent *a, const struct agent_command *c, struct
 	case AGENT_PIN_ABSENT:
 		return CODE_PIN_REQUIRED;
 	case AGENT_PIN_GIVEN:
-		if (a->n_checking == AGENT_MAX_CHECKS)
+		if (a->n_checking >= AGENT_MAX_CHECKS)
 			return CODE_RATE_LIMITED;
 		agent_effect_add(out, AGENT_CHECK_PIN)->load = c;
 		return CODE_PIN_REQUIRED;

@@ -8,14 +8,16 @@
  *   the order was cancelled         order_cancelled             a cancel: the cancel's answer
  *   record of the Idempotency-Key   same request: replay        another: key_reused
  *   record of (verb, order number)  same request: replay        another: order_conflict
+ *   seal of the day to be closed    same request: replay        another: day_closed
  *   the order's PIN under check     order_in_progress
+ *   the day under its sum           order_in_progress
  *   state of the box                see agent_gate.c
  *   witness                         refused, for verbs that spend
  *   the verb's own decision         an entry, or a refusal that changes nothing
  *
  * A cancel asks for the key first: whose answer it repeats must not depend on the order's end. */
 
-/* The PIN was checked: the second COMMAND. */
+/* The PIN was checked, or the day summed: the second COMMAND. */
 static void forget_check(struct agent *a, const struct agent_command *c)
 {
 	for (size_t i = 0; i < a->n_checking; i++) {
@@ -102,6 +104,8 @@ static bool answer_known(const struct agent_command *c, const struct agent_loade
 	if (l->by_order.is_found) {
 		if (is_same_request(&l->by_order, c))
 			agent_answer_add(out, c, AGENT_REPLAY_ORDER)->keep_key = c->key != NULL;
+		else if (c->verb == AGENT_CLOSE_DAY)
+			agent_refuse(out, c, CODE_DAY_CLOSED)->seal_seq = l->by_order.seq;
 		else
 			agent_refuse(out, c, CODE_ORDER_CONFLICT);
 		return true;
@@ -109,14 +113,20 @@ static bool answer_known(const struct agent_command *c, const struct agent_loade
 	return false;
 }
 
-/* Another request of the same order waits for its PIN's check. */
+static bool is_same_order(const struct agent_command *x, const struct agent_command *y)
+{
+	if (x->verb != y->verb)
+		return false;
+	if (x->verb == AGENT_CLOSE_DAY)
+		return x->close.day == y->close.day;
+	return x->order_no != NULL && y->order_no != NULL && strcmp(x->order_no, y->order_no) == 0;
+}
+
+/* Another request of the same order waits for its PIN's check, or of the same day for its sum. */
 static bool is_in_progress(const struct agent *a, const struct agent_command *c)
 {
 	for (size_t i = 0; i < a->n_checking; i++) {
-		const struct agent_command *other = a->checking[i];
-
-		if (other->verb == c->verb && c->order_no != NULL &&
-		    strcmp(other->order_no, c->order_no) == 0)
+		if (is_same_order(a->checking[i], c))
 			return true;
 	}
 	return false;
@@ -136,7 +146,7 @@ void agent_on_loaded(struct agent *a, const struct agent_command *c, struct agen
 	else
 		agent_decide(a, c, l, out);
 	assert(out->n > 0 && a->n_pending < AGENT_MAX_PENDING);
-	if (out->list[0].kind == AGENT_CHECK_PIN)
+	if (out->list[0].kind == AGENT_CHECK_PIN || out->list[0].kind == AGENT_SUM_DAY)
 		a->checking[a->n_checking++] = c;
 	else
 		a->pending[a->n_pending++] = c->request; /* G2 */
@@ -163,6 +173,7 @@ void agent_on_committed(struct agent *a, struct agent_effects *out)
 {
 	a->durable = a->head;
 	a->durable_day = a->day;
+	a->durable_sealed_day = a->sealed_day;
 	sync_out_extend(&a->up, a->durable.seq);
 	finish(a, AGENT_RELEASE, CODE_OK, out);
 	agent_send_next(a, out);
@@ -172,5 +183,6 @@ void agent_on_rolled_back(struct agent *a, struct agent_effects *out)
 {
 	a->head = a->durable;
 	a->day = a->durable_day;
+	a->sealed_day = a->durable_sealed_day;
 	finish(a, AGENT_REFUSE, CODE_DISK_LOW, out);
 }

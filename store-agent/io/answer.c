@@ -192,6 +192,9 @@ static json_t *facts_json(struct store *s, const struct agent_answer *x, const s
 		if (x->cancel_seq != 0)
 			set_txn(s, o, "txn", x->cancel_seq);
 		break;
+	case CODE_DAY_CLOSED:
+		set_txn(s, o, "txn", x->seal_seq);
+		break;
 	case CODE_PIN_WRONG:
 	case CODE_PIN_LOCKED:
 		if (x->code == CODE_PIN_WRONG)

@@ -86,6 +86,15 @@ int MUST_CHECK journal_set_pin(struct journal *j, const uint8_t id[ACCOUNT_ID_BY
 int MUST_CHECK journal_keep_key(struct journal *j, const struct agent_command *c, int status,
 				uint64_t seq, const char *answer, size_t len);
 
+/* ---- business days ---- */
+
+/* Where the day's entries lie, committed or not. A day that has none lies before those of the next
+ * one that has. */
+void journal_day(struct journal *j, int32_t day, struct agent_day *ret);
+
+/* The latest sealed day; INT32_MIN: none. */
+int32_t journal_sealed_day(struct journal *j);
+
 /* ---- reading ---- */
 
 /* The account, in storage of j's valid until the next journal_load or journal_read_account; NULL:

@@ -35,10 +35,11 @@
 	  "is_reversed = excluded.is_reversed, cancel_answer = excluded.cancel_answer")            \
 	X(ORDER_ALL, "SELECT verb, seq, answer, cancel_seq, is_reversed FROM order_record "        \
 		     "WHERE verb IN (2, 3, 4, 5) AND order_no = ?1 ORDER BY verb")                 \
-	X(KEY_GET, "SELECT k.verb, k.fingerprint, k.seq, k.status, coalesce(k.answer, o.answer), " \
-		   "NULL, 0, NULL "                                                                \
-		   "FROM key_record k LEFT JOIN order_record o "                                   \
-		   "ON o.verb = k.verb AND o.order_no = k.order_no WHERE k.key = ?1")              \
+	X(KEY_GET, "SELECT k.verb, k.fingerprint, k.seq, k.status, "                               \
+		   "coalesce(k.answer, o.answer, d.answer), NULL, 0, NULL FROM key_record k LEFT " \
+		   "JOIN order_record o ON o.verb = k.verb AND o.order_no = k.order_no LEFT "      \
+		   "JOIN day_seal d ON k.verb = 7 AND d.day = CAST(k.order_no AS INTEGER) "        \
+		   "WHERE k.key = ?1")                                                             \
 	X(KEY_PUT, "INSERT INTO key_record "                                                       \
 		   "(key, verb, order_no, fingerprint, seq, status, answer, at_ms) "               \
 		   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                      \
@@ -91,6 +92,14 @@
 	X(REFUND_UNDO, "UPDATE refund SET is_undone = 1 WHERE seq = ?1")                           \
 	X(REFUND_LATER, "SELECT 1 FROM refund WHERE of_seq = ?1 AND seq > ?2 AND is_undone = 0")   \
 	X(DAY_PUT, "INSERT OR IGNORE INTO business_day (day, first_seq) VALUES (?1, ?2)")          \
+	X(DAY_FIRST, "SELECT first_seq FROM business_day WHERE day = ?1")                          \
+	X(DAY_NEXT, "SELECT first_seq FROM business_day WHERE day > ?1 "                           \
+		    "ORDER BY day LIMIT 1")                                                        \
+	X(SEAL_PUT, "INSERT INTO day_seal (day, seq, fingerprint, answer) "                        \
+		    "VALUES (?1, ?2, ?3, ?4)")                                                     \
+	X(SEAL_GET, "SELECT 7, fingerprint, seq, 201, answer, NULL, 0, NULL "                      \
+		    "FROM day_seal WHERE day = ?1")                                                \
+	X(SEAL_LAST, "SELECT day FROM day_seal ORDER BY day DESC LIMIT 1")                         \
 	X(DOWN_PUT, "INSERT INTO down (seq, bytes, head) VALUES (?1, ?2, ?3)")                     \
 	X(DOWN_LAST, "SELECT seq, bytes, head FROM down ORDER BY seq DESC LIMIT 1")                \
 	X(DOWN_HEAD, "SELECT head FROM down WHERE seq = ?1")                                       \
@@ -152,6 +161,15 @@ void journal_reset(sqlite3_stmt *st);
 
 /* Run a writing statement inside the transaction, which is begun where there is none. ERR_FULL. */
 int MUST_CHECK journal_write(struct journal *j, sqlite3_stmt *st);
+
+/* journal_till.c: the stored answer that a record's statement finds, into the load under way. */
+void journal_record_read(struct journal *j, sqlite3_stmt *st, struct agent_record *ret,
+			 const char **ret_answer, size_t *ret_len);
+
+/* journal_day.c: what closing a day needs, and the seal beside its entry. */
+void journal_load_day(struct journal *j, const struct agent_command *c);
+int MUST_CHECK journal_put_seal(struct journal *j, const struct agent_append *x, const char *answer,
+				size_t len);
 
 /* Log and end the process. */
 void journal_die(struct journal *j, const char *doing) __attribute__((noreturn));

@@ -19,8 +19,8 @@ static const char *text_keep(struct journal *j, sqlite3_stmt *st, int column, si
 }
 
 /* The cancel's answer goes to j->loaded. */
-static void record_read(struct journal *j, sqlite3_stmt *st, struct agent_record *ret,
-			const char **ret_answer, size_t *ret_len)
+void journal_record_read(struct journal *j, sqlite3_stmt *st, struct agent_record *ret,
+			 const char **ret_answer, size_t *ret_len)
 {
 	struct journal_loaded *l = &j->loaded;
 
@@ -251,15 +251,18 @@ struct journal_loaded *journal_load(struct journal *j, const struct agent_comman
 	if (c->key != NULL) {
 		st = journal_statement(j, JOURNAL_KEY_GET);
 		journal_bind_text(st, 1, c->key);
-		record_read(j, st, &l->core.by_key, &l->key_answer, &l->key_answer_len);
+		journal_record_read(j, st, &l->core.by_key, &l->key_answer, &l->key_answer_len);
 	}
 	if (c->order_no != NULL) {
 		st = journal_statement(j, JOURNAL_ORDER_GET);
 		journal_bind_int(st, 1, c->verb == AGENT_CANCEL ? c->cancel : c->verb);
 		journal_bind_text(st, 2, c->order_no);
-		record_read(j, st, &l->core.by_order, &l->order_answer, &l->order_answer_len);
+		journal_record_read(j, st, &l->core.by_order, &l->order_answer,
+				    &l->order_answer_len);
 	}
-	if (c->verb == AGENT_REFUND)
+	if (c->verb == AGENT_CLOSE_DAY)
+		journal_load_day(j, c);
+	else if (c->verb == AGENT_REFUND)
 		load_refund(j, c);
 	else if (c->verb != AGENT_CANCEL)
 		load_card(j, c);
@@ -393,12 +396,16 @@ int journal_keep_key(struct journal *j, const struct agent_command *c, int statu
 
 	journal_bind_text(st, 1, c->key);
 	journal_bind_int(st, 2, c->verb);
-	journal_bind_text(st, 3, c->order_no);
+	if (c->verb == AGENT_CLOSE_DAY)
+		journal_bind_int(st, 3, c->close.day);
+	else
+		journal_bind_text(st, 3, c->order_no);
 	journal_bind_blob(st, 4, c->fingerprint, AGENT_FINGERPRINT_BYTES);
 	journal_bind_int(st, 5, (int64_t)seq);
 	journal_bind_int(st, 6, status);
-	if (seq == 0 || c->order_no == NULL || !agent_verb_has_orders(c->verb))
-		/* else order_record has it */
+	if (seq == 0 || (c->verb != AGENT_CLOSE_DAY &&
+			 (c->order_no == NULL || !agent_verb_has_orders(c->verb))))
+		/* else order_record or day_seal has it */
 		(void)sqlite3_bind_text64(st, 7, answer, len, SQLITE_STATIC, SQLITE_UTF8);
 	journal_bind_int(st, 8, c->wall_ms);
 	return journal_write(j, st);
@@ -455,6 +462,8 @@ static int put_records(struct journal *j, const struct agent_append *x, const ch
 		return 0;
 	if (x->keeps == AGENT_KEEPS_CANCEL)
 		r = put_cancel(j, x, answer, len);
+	else if (x->keeps == AGENT_KEEPS_SEAL)
+		r = journal_put_seal(j, x, answer, len);
 	else if (c->order_no != NULL)
 		r = put_order(j, x, answer, len);
 	if (r == 0 && c->key != NULL)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "journal_internal.h"
+#include "journal_verify_day.h"
 
 #define ARENA_BYTES (1024u * 1024)
 #define MAX_CHAIN_DIFFERENCES 100
@@ -97,6 +98,11 @@ static const struct {
 			  "EXCEPT SELECT day, first_seq FROM business_day) UNION "
 			  "SELECT * FROM (SELECT day, first_seq FROM business_day "
 			  "EXCEPT SELECT * FROM v_day))" },
+	{ "day_seal", "SELECT 'seq ' || seq FROM (SELECT seq FROM v_day_fault UNION "
+		      "SELECT seq FROM (SELECT * FROM v_seal "
+		      "EXCEPT SELECT day, seq, fingerprint FROM day_seal) UNION "
+		      "SELECT seq FROM (SELECT day, seq, fingerprint FROM day_seal "
+		      "EXCEPT SELECT * FROM v_seal))" },
 };
 
 struct journal_verify {
@@ -104,6 +110,7 @@ struct journal_verify {
 	struct agent_identity id;
 	struct position at;
 	sqlite3_stmt *adding[N_ADDING];
+	struct verify_days *days; /* owned */
 	struct arena arena;
 	void *memory; /* owned */
 	size_t n_chain; /* entries that break the chain or can't be read */
@@ -135,28 +142,13 @@ struct journal_verify *journal_verify_start(struct journal *j, const struct agen
 	memcpy(v->at.head, j->seed_up, HEAD_BYTES);
 	arena_init(&v->arena, v->memory, ARENA_BYTES);
 	exec(v, tables_sql);
+	exec(v, verify_days_tables_sql);
 	for (size_t i = 0; i < N_ADDING; i++) {
 		if (sqlite3_prepare_v2(j->db, adding_sql[i], -1, &v->adding[i], NULL) != SQLITE_OK)
 			journal_die(j, "verify");
 	}
+	v->days = verify_days_start(j, id);
 	return v;
-}
-
-static int verb_of(const Trib__V1__Entry *e)
-{
-	switch ((int)e->body_case) {
-	case TRIB__V1__ENTRY__BODY_TOP_UP:
-		return AGENT_TOP_UP;
-	case TRIB__V1__ENTRY__BODY_SALE:
-		return AGENT_SALE;
-	case TRIB__V1__ENTRY__BODY_REFUND:
-	case TRIB__V1__ENTRY__BODY_REFUND_TOP_UP:
-		return AGENT_REFUND;
-	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
-		return AGENT_REDEMPTION;
-	default:
-		return 0;
-	}
 }
 
 static void add_pair(struct journal_verify *v, enum adding what, int64_t x, int64_t y)
@@ -182,7 +174,7 @@ static void add_receipt(struct journal_verify *v, const Trib__V1__Entry *e)
 
 static void add_order(struct journal_verify *v, const Trib__V1__Entry *e)
 {
-	int verb = e->has_cancels ? (int)e->cancels : verb_of(e);
+	int verb = e->has_cancels ? (int)e->cancels : entry_order_verb(e);
 	sqlite3_stmt *st = v->adding[e->has_cancels ? ADD_CANCEL : ADD_ORDER];
 
 	if (e->order_no == NULL || verb == 0)
@@ -206,7 +198,8 @@ static void add_account(struct journal_verify *v, const Trib__V1__Entry *e)
 	run(v, st);
 }
 
-static void add_entry(struct journal_verify *v, const Trib__V1__Entry *e)
+static void add_entry(struct journal_verify *v, const struct position *before,
+		      const Trib__V1__Entry *e)
 {
 	sqlite3_stmt *st;
 
@@ -224,6 +217,7 @@ static void add_entry(struct journal_verify *v, const Trib__V1__Entry *e)
 	add_receipt(v, e);
 	add_order(v, e);
 	add_pair(v, ADD_DAY, e->business_day, (int64_t)e->seq);
+	verify_days_take(v->days, before, e);
 }
 
 static void chain_differs(struct journal_verify *v, uint64_t seq)
@@ -236,6 +230,7 @@ static void chain_differs(struct journal_verify *v, uint64_t seq)
 static bool take(void *ctx, const struct position *at, const uint8_t *bytes, size_t len)
 {
 	struct journal_verify *v = ctx;
+	struct position before = v->at;
 	uint8_t head[HEAD_BYTES];
 	const char *why = "";
 	Trib__V1__Entry *e;
@@ -249,7 +244,7 @@ static bool take(void *ctx, const struct position *at, const uint8_t *bytes, siz
 	    0)
 		chain_differs(v, at->seq);
 	else
-		add_entry(v, e);
+		add_entry(v, &before, e);
 	return true;
 }
 
@@ -304,7 +299,9 @@ void journal_verify_cancel(struct journal_verify *v)
 		return;
 	for (size_t i = 0; i < N_ADDING; i++)
 		sqlite3_finalize(v->adding[i]);
+	verify_days_finish(v->days);
 	exec(v, drop_sql);
+	exec(v, verify_days_drop_sql);
 	free(v->memory);
 	free(v);
 }

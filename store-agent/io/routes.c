@@ -26,6 +26,7 @@ static const struct route {
 	{ "POST", "/v1/cards/search", WHO_READER, handle_search },
 	{ "POST", "/v1/points/redemptions", WHO_LANE, handle_redemptions },
 	{ "POST", "/v1/orders/{}/cancel", WHO_LANE, handle_cancel },
+	{ "POST", "/v1/days/{}/close", WHO_LANE, handle_close_day },
 	{ "GET", "/v1/accounts/{}", WHO_READER, handle_account },
 	{ "GET", "/v1/accounts/{}/activities", WHO_READER, handle_activities },
 	{ "GET", "/v1/orders/{}", WHO_READER, handle_order },

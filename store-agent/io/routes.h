@@ -90,6 +90,7 @@ void handle_refunds(struct call *call);
 void handle_quotes(struct call *call);
 void handle_redemptions(struct call *call);
 void handle_cancel(struct call *call);
+void handle_close_day(struct call *call);
 void handle_order(struct call *call);
 void handle_pair(struct call *call);
 void handle_lanes_pair(struct call *call);

@@ -30,6 +30,9 @@ static void run_effect(struct store *s, const struct agent_effect *e)
 	case AGENT_CHECK_PIN:
 		turn_check_pin(s, e->load);
 		break;
+	case AGENT_SUM_DAY:
+		close_sum_day(s, e->load);
+		break;
 	case AGENT_APPEND:
 		turn_append(s, &e->append);
 		break;
@@ -256,6 +259,7 @@ static int open_agent(struct store *s, char *err)
 	journal_each_entry(s->journal, resume.journal.seq, resume.journal.seq, read_last_entry,
 			   &last);
 	resume.business_day = last.business_day;
+	resume.sealed_day = journal_sealed_day(s->journal);
 	resume.booked = uplink_kept(s, UPLINK_BOOKED, booked_head);
 	resume.proof = uplink_kept(s, UPLINK_PROOF, proof_head);
 	resume.relayed_seq = (uint64_t)journal_get_int(s->journal, "relayed", 0);
@@ -302,6 +306,7 @@ int store_open(struct store *s, struct ev_loop *loop, const struct settings *set
 	turn_init(&s->turn);
 	envelope_reader_init(&s->uplink.reader);
 	verify_init(s);
+	close_init(s);
 	r = identity_load(s->data_dir, &s->identity, err);
 	if (r == 0)
 		r = journal_open(s->data_dir, s->identity.payload, s->identity.payload_len,
@@ -342,6 +347,7 @@ void store_close(struct store *s)
 			keep_acks(s);
 	}
 	verify_finish(s);
+	close_finish(s);
 	pin_worker_destroy(s->pins);
 	ev_prepare_stop(s->loop, &s->prepare);
 	ev_timer_stop(s->loop, &s->tick);

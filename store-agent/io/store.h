@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "agent.h"
+#include "close.h"
 #include "identity.h"
 #include "journal.h"
 #include "lanes.h"
@@ -41,6 +42,7 @@ struct store {
 	struct turn turn;
 	struct uplink uplink;
 	struct verify verify;
+	struct closing closing;
 	struct pin_worker *pins;
 	struct text text; /* scratch: the answer under construction */
 	struct text today; /* scratch: its members of today */

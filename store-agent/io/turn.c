@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "api_error.h"
+#include "close.h"
 #include "fault.h"
 #include "http_server.h"
 #include "log.h"
@@ -33,7 +34,7 @@ static void slot_release(struct turn *t, uint32_t i)
 }
 
 /* Let the core judge a command that has its slot. */
-static void judge(struct store *s, struct agent_command *c)
+void turn_judge(struct store *s, struct agent_command *c)
 {
 	struct agent_event ev = { .kind = AGENT_COMMAND, .command = c };
 
@@ -50,12 +51,12 @@ void turn_take(struct store *s, struct http_request *http, struct agent_command 
 
 	if (t->first_free == NO_SLOT)
 		turn_end(s);
-	/* Those whose PIN is under check stay: fewer than there are slots. */
+	/* Those whose PIN is under check, or whose day is summed, stay: fewer than there are slots. */
 	assert(t->first_free != NO_SLOT);
 	c->request = t->first_free;
 	t->first_free = t->requests[c->request].next_free;
 	t->requests[c->request].http = http;
-	judge(s, c);
+	turn_judge(s, c);
 }
 
 static void on_pin_checked(void *ctx, const struct pin_result *result)
@@ -66,7 +67,7 @@ static void on_pin_checked(void *ctx, const struct pin_result *result)
 	r->command.pin = result->is_failed ? AGENT_PIN_FAILED :
 			 result->is_right  ? AGENT_PIN_RIGHT :
 					     AGENT_PIN_WRONG;
-	judge(r->call.store, &r->command);
+	turn_judge(r->call.store, &r->command);
 	command_destroy(r);
 }
 
@@ -143,6 +144,8 @@ void turn_append(struct store *s, const struct agent_append *x)
 
 	if (x->keeps == AGENT_KEEPS_NOTHING)
 		text_clear(&s->text);
+	else if (x->keeps == AGENT_KEEPS_SEAL)
+		close_answer(s, x, &s->text);
 	else
 		answer_of_entry(s, x, &s->text);
 	if (journal_append(s->journal, x, s->text.data, s->text.len) < 0 ||

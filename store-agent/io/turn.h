@@ -36,6 +36,9 @@ void turn_init(struct turn *t);
 /* Judge a command; its answer leaves at the turn's end. c->request is set here. */
 void turn_take(struct store *s, struct http_request *http, struct agent_command *c);
 
+/* Judge a command again that the core held. */
+void turn_judge(struct store *s, struct agent_command *c);
+
 /* Commit, answer, and tell the core. Does nothing where nothing happened. */
 void turn_end(struct store *s);
 

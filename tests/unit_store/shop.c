@@ -32,6 +32,18 @@ static void create_journal(struct shop *s)
 		fail_msg("journal_create: %s", err);
 }
 
+/* As the daemon does. */
+static bool read_day(void *ctx, const struct position *at, const uint8_t *bytes, size_t len)
+{
+	Trib__V1__Entry *e = trib__v1__entry__unpack(NULL, len, bytes);
+	(void)at;
+
+	assert_non_null(e);
+	*(int32_t *)ctx = e->business_day;
+	trib__v1__entry__free_unpacked(e, NULL);
+	return false;
+}
+
 static void open_shop(struct shop *s)
 {
 	const struct agent_identity id = { .node = 107, .incarnation = 1, .store = "0107" };
@@ -45,11 +57,15 @@ static void open_shop(struct shop *s)
 		fail_msg("journal_open: %d %s", r, err);
 	journal_end(s->journal, &resume.journal);
 	journal_down_end(s->journal, &resume.down);
+	journal_each_entry(s->journal, resume.journal.seq, resume.journal.seq, read_day,
+			   &resume.business_day);
+	resume.sealed_day = journal_sealed_day(s->journal);
 	resume.booked = s->kept_booked;
 	resume.proof = s->kept_proof;
 	agent_init(s->agent, &id, &resume);
 	ev.rules.n = 1;
 	ev.rules.sets = sets;
+	s->id = id;
 	assert_int_equal(shop_step(s, &ev), 0);
 }
 
@@ -89,6 +105,7 @@ int shop_teardown(void **state)
 {
 	struct shop *s = *state;
 
+	day_run_finish(s->run);
 	journal_close(s->journal);
 	remove_dir(s->dir);
 	free(s->agent);
@@ -98,8 +115,18 @@ int shop_teardown(void **state)
 
 void shop_restart(struct shop *s)
 {
+	day_run_finish(s->run);
+	s->run = NULL;
 	journal_close(s->journal);
 	open_shop(s);
+}
+
+static void keep_seal(struct shop *s, const Trib__V1__DaySealed *b)
+{
+	size_t len = trib__v1__day_sealed__get_packed_size(b);
+
+	assert_true(len <= sizeof(s->seal_bytes));
+	s->seal_len = trib__v1__day_sealed__pack(b, s->seal_bytes);
 }
 
 static void run_append(struct shop *s, const struct agent_append *x)
@@ -116,6 +143,8 @@ static void run_append(struct shop *s, const struct agent_append *x)
 	s->entry_down_seq = x->entry->down_seq;
 	memcpy(s->entry_down_head, x->entry->down_head.data, HEAD_BYTES);
 	s->entry_business_day = x->entry->business_day;
+	if (x->keeps == AGENT_KEEPS_SEAL)
+		keep_seal(s, x->entry->day_sealed);
 }
 
 static void run_answer(struct shop *s, const struct agent_answer *x)
@@ -131,6 +160,7 @@ static void run_answer(struct shop *s, const struct agent_answer *x)
 	a->facts = x->facts;
 	a->param = x->param;
 	a->held_store = x->held_store;
+	a->seal_seq = x->seal_seq;
 	a->seq = is_refused ? 0 : r->seq;
 	if (x->keep_key)
 		assert_int_equal(journal_keep_key(s->journal, x->command,
@@ -154,6 +184,9 @@ static void run(struct shop *s, const struct agent_effect *e)
 	switch ((int)e->kind) {
 	case AGENT_LOAD:
 		run_load(s, e->load);
+		break;
+	case AGENT_SUM_DAY:
+		s->summed = e->load;
 		break;
 	case AGENT_APPEND:
 		run_append(s, &e->append);
@@ -292,6 +325,48 @@ struct agent_command shop_refund(struct shop *s, const char *order_no, const cha
 	c.refund.how.amount = amount;
 	print_text(&c, of_order_no);
 	return c;
+}
+
+struct agent_command shop_close(struct shop *s, int32_t day)
+{
+	struct agent_command c = command(s, AGENT_CLOSE_DAY, NULL, NULL, day);
+
+	c.close.day = day;
+	return c;
+}
+
+void shop_sum(struct shop *s, struct agent_command *c, size_t n)
+{
+	struct agent_event ev = { .kind = AGENT_COMMAND, .command = c };
+	bool is_done;
+
+	assert_false(journal_has_writes(s->journal));
+	if (s->run == NULL)
+		s->run = day_run_start(s->journal, &s->id, c->close.day);
+	is_done = day_run_step(s->run, n);
+	if (!is_done && n > 0)
+		return;
+	c->close.sum = day_run_sum(s->run);
+	s->summed = NULL;
+	assert_int_equal(shop_step(s, &ev), 0);
+	if (s->summed == c)
+		return;
+	day_run_finish(s->run);
+	s->run = NULL;
+}
+
+struct shop_answer *shop_do_close(struct shop *s, struct agent_command *c)
+{
+	struct shop_answer *a;
+
+	c->close.sum = NULL;
+	a = shop_take(s, c);
+	shop_commit(s);
+	while (s->summed == c)
+		shop_sum(s, c, 2);
+	shop_commit(s);
+	assert_true(a->is_out);
+	return a;
 }
 
 void shop_fill(struct shop *s, const char *card_no, int64_t paid)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "agent.h"
+#include "day_run.h"
 #include "journal.h"
 
 #define SHOP_MAX_ANSWERS 16
@@ -23,12 +24,14 @@ struct shop_answer {
 	uint64_t seq; /* of the entry, appended or replayed */
 	struct till_facts facts;
 	const char *param, *held_store;
+	uint64_t seal_seq;
 };
 
 struct shop {
 	char dir[64];
 	struct journal *journal;
 	struct agent *agent;
+	struct agent_identity id;
 	uint64_t now_ms;
 	int64_t wall_ms;
 	int32_t utc_offset_min;
@@ -36,12 +39,16 @@ struct shop {
 	struct agent_claim kept_booked, kept_proof; /* what the next start is told */
 	struct shop_answer answers[SHOP_MAX_ANSWERS];
 	const struct journal_loaded *loaded;
+	const struct agent_command *summed; /* the last command whose day is to be summed, or NULL */
+	struct day_run *run; /* owned: its sum; NULL: not begun */
 	/* of the last step, but for those that it ran itself */
 	struct agent_effects effects;
 	uint8_t entry_head[HEAD_BYTES]; /* header fields of the last entry appended */
 	uint64_t entry_down_seq;
 	uint8_t entry_down_head[HEAD_BYTES];
 	int32_t entry_business_day;
+	uint8_t seal_bytes[64 * 1024]; /* the last seal, packed */
+	size_t seal_len;
 };
 
 /* Group setup and teardown for cmocka: *state is the shop. */
@@ -71,6 +78,15 @@ struct agent_command shop_sale(struct shop *s, const char *order_no, const char 
 			       int64_t amount);
 struct agent_command shop_refund(struct shop *s, const char *order_no, const char *store,
 				 const char *of_order_no, int64_t amount);
+
+struct agent_command shop_close(struct shop *s, int32_t day);
+
+/* Sum n more entries, and some, of the day of a command that was taken; judge it again when they are
+ * all there are. With n = 0 it is judged in any case. Outside of a turn. */
+void shop_sum(struct shop *s, struct agent_command *c, size_t n);
+
+/* A close, its sum and its commit; one at a time. */
+struct shop_answer *shop_do_close(struct shop *s, struct agent_command *c);
 
 /* A card with that much on it. */
 void shop_fill(struct shop *s, const char *card_no, int64_t paid);
