@@ -10,7 +10,7 @@ import threading
 import unittest
 
 from harness import Chain, wait_until
-from tills import Lane
+from tills import Card, Lane
 
 STORE = "0101"
 LANES = 6
@@ -26,67 +26,6 @@ def value(of):
 def held(of):
     """Principal, bonus and points in short."""
     return f"{value(of)} {of['points']} points"
-
-
-class Card:
-    """A card of one case, at the till."""
-
-    def __init__(self, case, lane):
-        self.case = case
-        self.no = f"C-{case}"
-        self.lane = lane
-        self.n_orders = 0
-        self.account = self.done("/v1/cards", {"card_no": self.no})["account"]
-
-    def order_no(self):
-        """A new one."""
-        self.n_orders += 1
-        return f"{self.case}-{self.n_orders}"
-
-    def done(self, path, body):
-        """The answer to a call that succeeds."""
-        answer = self.lane.post(path, body)
-        if answer.status != 201:
-            raise AssertionError(f"{path} {body}: {answer}")
-        return answer.body
-
-    def top_up(self, paid):
-        """Cash onto the card."""
-        return self.done("/v1/top-ups", {"order_no": self.order_no(), "card_no": self.no,
-                                         "paid": paid, "tender": "cash"})
-
-    def sale(self, amount, **more):
-        """The body of a sale."""
-        return {"order_no": self.order_no(), "card_no": self.no, "amount": amount, **more}
-
-    def sell(self, amount, **more):
-        """A sale that succeeds."""
-        return self.done("/v1/sales", self.sale(amount, **more))
-
-    def sell_for(self, tender, amount):
-        """A sale that another tender pays."""
-        return self.sell(amount, tenders=[{"type": tender, "amount": amount}])
-
-    def refund_of(self, sale, amount=None):
-        """The body of a refund."""
-        return {"order_no": self.order_no(), "of": {"txn": sale["txn"]},
-                **({"amount": amount} if amount is not None else {})}
-
-    def refund(self, sale, amount=None):
-        """A refund that succeeds."""
-        return self.done("/v1/refunds", self.refund_of(sale, amount))
-
-    def redeem(self, points):
-        """A redemption that succeeds."""
-        return self.done("/v1/points/redemptions", {"order_no": self.order_no(), "card_no": self.no,
-                                                    "points": points, "item": "cup"})
-
-    def now(self):
-        """The account as the store has it."""
-        answer = self.lane.get(f"/v1/accounts/{self.account}")
-        if answer.status != 200:
-            raise AssertionError(answer)
-        return answer.body
 
 
 class Table:
@@ -169,7 +108,7 @@ class Cases(unittest.TestCase):
 
     def card(self):
         """A new card."""
-        return Card(self.case, self.lane)
+        return Card(self.lane, f"C-{self.case}")
 
     def card_with_lot(self, **rules):
         """A card with one lot, paid 50000 and given 10000."""
@@ -464,7 +403,7 @@ class Cases(unittest.TestCase):
         self.publish()
         card = self.card()
         card.top_up(5000)
-        error = self.refused(card, "/v1/sales", card.sale(12000), "insufficient_balance")
+        error = self.refused(card, "/v1/sales", card.sale_of(12000), "insufficient_balance")
         self.assertEqual((error["total"], error["available_here"], error["payable"]),
                          (5000, 5000, 12000))
         sale = card.sell(12000, allow_partial=True)
@@ -478,7 +417,7 @@ class Cases(unittest.TestCase):
         card = self.card()
         card.top_up(10000)
         for _ in range(10):
-            body = card.sale(100)
+            body = card.sale_of(100)
             answers = self.at_once("/v1/sales", body)
             self.expect(f"sale {body['order_no']} from two lanes",
                         sorted((a.status, a.is_replay) for a in answers),
@@ -507,7 +446,7 @@ class Cases(unittest.TestCase):
         self.publish()
         card = self.card()
         card.top_up(5000)
-        late = card.sale(100)
+        late = card.sale_of(100)
         answer = self.lane.post(f"/v1/orders/{late['order_no']}/cancel", {"verb": "sale"})
         self.expect("cancel of an order that never came", (answer.status, answer.body["state"]),
                     (200, "cancelled"))
