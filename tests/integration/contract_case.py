@@ -30,7 +30,7 @@ ELSEWHERE = {
                      "a_witness_of_another_history_stops_spends"),
     **{(operation, "no_rule"): ("tests/unit_store/test_agent_till.c",
                                 "what_headquarters_does_not_book_yet_is_refused")
-       for operation in ("openCard", "refund", "redeemPoints", "cancelOrder")},
+       for operation in ("openCard", "refund", "redeemPoints", "cancelOrder", "closeDay")},
     "card_blocked": ("tests/unit/test_till.c",
                      "a_blocked_card_buys_nothing_but_gets_its_refund"),
 }

@@ -5,6 +5,7 @@ answer is judged by the contract (status, code, headers, body; see contract.py);
 it fails at once, and what it promises and never came fails at the end of the test.
 """
 
+import datetime
 import unittest
 
 from contract_case import CONTRACT, SEEN, STORE, Case, is_elsewhere
@@ -365,6 +366,38 @@ class Calls(Case):
         self.expect(404, "not_found", "GET", "/v1/orders/" + "x" * 200)
         self.misuse("getOrder", f"/v1/orders/{order}")
         self.complete("getOrder")
+
+    def test_closeDay(self):
+        self.shop = Shop()  # what comes after a seal is tomorrow's
+        self.addCleanup(self.shop.close)
+        number, order = self.card(50000), self.order("S")
+        self.done("/v1/sales", {"order_no": order, "card_no": number, "amount": 12345,
+                                "operator": "小王"})
+        self.done("/v1/refunds", {"order_no": self.order("R"), "amount": 5000,
+                                  "of": {"store": STORE, "order_no": order}})
+        journal = self.expect(200, None, "GET", "/v1/journal", token="admin")["items"]
+        today = datetime.date.fromisoformat(journal[0]["business_day"])
+        days = [f"/v1/days/{today - datetime.timedelta(days=n)}/close" for n in range(4)]
+        body = {"pos": {"stored_value": 7345, "count": 3}, "operator": "小王"}
+        key = {"Idempotency-Key": self.order("key")}
+        first = self.done(days[0], body, headers=key)
+        self.assertEqual((first["state"], first["business_day"]), ("sealed", str(today)))
+        for headers in (key, {}):
+            again = self.ask("POST", days[0], body, headers=headers)
+            self.assertEqual((again[2], again[3]["Idempotent-Replayed"]), (first, "true"))
+        error = self.refused(422, "day_closed", days[0], {})
+        self.assertEqual(error["txn"], first["txn"])
+        self.refused(409, "key_reused", days[1], body, key)
+        got = self.done(days[1], body)
+        self.assertEqual((got["state"], got["diff"]["count"]), ("mismatch", {"pos": 3, "journal": 0}))
+        self.assertEqual(self.ask("POST", days[2])[:2], (201, None))  # no body at all
+        self.at_once(days[3], [{}] * 4, {(201, None), (409, "order_in_progress")})
+        for day in ("2026-02-30", "today", str(today + datetime.timedelta(days=9))):
+            error = self.refused(400, "bad_value", f"/v1/days/{day}/close", {})
+            self.assertEqual(error["param"], "day")
+        self.refused(404, "not_found", "/v1/days/2026%/close", {})
+        self.misuse("closeDay", f"/v1/days/{today - datetime.timedelta(days=9)}/close")
+        self.complete("closeDay")
 
     def test_pair(self):
         self.shop = Shop()  # wrong codes are counted, whoever they come from

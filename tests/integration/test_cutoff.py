@@ -247,6 +247,15 @@ class Alone(CutOff):
             _, _, orders = self.call("GET", f"/v1/orders/{body['order_no']}")
             self.assertEqual([o["txn"] for o in orders["orders"]], [first["txn"]])
 
+    def test_C17_each_day_is_closed(self):
+        card = self.card(50000)
+        for _ in self.each_day(2):
+            self.done("/v1/sales", self.sale(card, 300))
+            day = self.business_day()
+            close = self.done(f"/v1/days/{day}/close", {"pos": {"stored_value": 300, "count": 1}})
+            self.assertEqual((close["state"], close["sync_state"]), ("sealed", "stored"))
+            self.assertGreater(self.business_day(), day)  # what comes later is tomorrow's
+
     def test_C19_a_new_till_is_paired_and_an_old_one_revoked(self):
         for _ in self.each_day(2):
             token = self.shop.pair(7)
