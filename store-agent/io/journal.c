@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,10 +51,29 @@ bool journal_row(struct journal *j, sqlite3_stmt *st)
 	return false;
 }
 
+/* Why the last write to the log failed. */
+static int log_errno(struct journal *j)
+{
+	sqlite3_file *file = NULL;
+	int ret = 0;
+
+	if (sqlite3_file_control(j->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) == SQLITE_OK &&
+	    file != NULL && file->pMethods != NULL)
+		(void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &ret);
+	return ret;
+}
+
+/* A quota's end is a full disk; SQLite calls only ENOSPC so. */
+static bool is_full(struct journal *j, int code)
+{
+	return (code & 0xff) == SQLITE_FULL ||
+	       (code == SQLITE_IOERR_WRITE && log_errno(j) == EDQUOT);
+}
+
 /* ERR_FULL, or the end. */
 static int full_or_die(struct journal *j, int code, const char *doing)
 {
-	if ((code & 0xff) != SQLITE_FULL)
+	if (!is_full(j, code))
 		journal_die(j, doing);
 	return ERR_FULL;
 }
