@@ -51,6 +51,9 @@ void agent_init(struct agent *a, const struct agent_identity *id, const struct a
 	a->is_rolled_back = !agent_claim_fits(a, &r->booked) || !agent_claim_fits(a, &r->proof);
 	if (r->booked.present && agent_claim_fits(a, &r->booked))
 		a->booked_seq = r->booked.at.seq;
+	a->now_ms = r->now_ms;
+	agent_clock_init(&a->clock, r->business_day != INT32_MIN, r->entry_wall_ms, r->now_ms);
+	agent_disk_init(&a->disk, r->disk_reserve_bytes);
 	a->uplink_since_ms = r->wall_ms;
 	a->heartbeat_ms = AGENT_NEVER;
 	a->stall_booked_seq = a->booked_seq;
@@ -69,11 +72,39 @@ static void on_rules(struct agent *a, const struct agent_event *ev)
 	a->n_rule_sets = ev->rules.n;
 }
 
+static void on_disk(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
+{
+	switch (agent_disk_judge(&a->disk, &ev->disk, ev->now_ms)) {
+	case AGENT_DISK_NOTHING:
+		break;
+	case AGENT_DISK_MAKE_BALLAST:
+		agent_effect_add(out, AGENT_MAKE_BALLAST)->ballast_bytes =
+			agent_ballast_bytes(a->disk.reserve_bytes);
+		break;
+	case AGENT_DISK_GIVE_UP_BALLAST:
+		agent_effect_add(out, AGENT_GIVE_UP_BALLAST);
+		break;
+	}
+}
+
+/* Levels that changed, once each. */
+static void tell_levels(struct agent *a, struct agent_effects *out)
+{
+	if (a->clock.level != a->clock.told_level)
+		agent_effect_add(out, AGENT_TELL_CLOCK);
+	if (a->disk.level != a->disk.told_level)
+		agent_effect_add(out, AGENT_TELL_DISK);
+	a->clock.told_level = a->clock.level;
+	a->disk.told_level = a->disk.level;
+}
+
 int agent_step(struct agent *a, const struct agent_event *ev, struct agent_effects *ret)
 {
 	int r = 0;
 
 	ret->n = 0;
+	a->now_ms = ev->now_ms;
+	agent_clock_judge(&a->clock, ev->wall_ms, ev->now_ms);
 	switch (ev->kind) {
 	case AGENT_COMMAND:
 		r = agent_on_command(a, ev->command, ret);
@@ -108,6 +139,9 @@ int agent_step(struct agent *a, const struct agent_event *ev, struct agent_effec
 	case AGENT_TICK:
 		r = agent_on_link_event(a, ev, ret);
 		break;
+	case AGENT_DISK:
+		on_disk(a, ev, ret);
+		break;
 	case AGENT_DOWN_COMPARED:
 		agent_on_down_compared(a, &ev->compared.batch, ev->compared.own_head, ret);
 		break;
@@ -119,6 +153,7 @@ int agent_step(struct agent *a, const struct agent_event *ev, struct agent_effec
 		break;
 	}
 	agent_watch_booking(a, ev->now_ms, ret);
+	tell_levels(a, ret);
 	check_invariants(a);
 	return r;
 }
@@ -144,15 +179,38 @@ const char *agent_mode(const struct agent *a)
 	return agent_mode_why(a) != NULL ? "degraded" : "normal";
 }
 
+size_t agent_mode_whys(const struct agent *a, const char *ret[AGENT_MAX_WHYS])
+{
+	bool is_clock_graver = a->clock.level > a->disk.level;
+	size_t n = 0;
+
+	if (a->is_rolled_back)
+		ret[n++] = "journal_rolled_back";
+	if (is_clock_graver)
+		ret[n++] = "clock_untrusted";
+	if (a->disk.level > 0)
+		ret[n++] = "disk_low";
+	if (a->clock.level > 0 && !is_clock_graver)
+		ret[n++] = "clock_untrusted";
+	if (a->down.is_forked)
+		ret[n++] = "down_fork";
+	else if (a->is_degraded && !a->is_rolled_back)
+		ret[n++] = "relay_disagrees";
+	if (a->is_stalled)
+		ret[n++] = "booking_stalled";
+	return n;
+}
+
 const char *agent_mode_why(const struct agent *a)
 {
-	if (a->is_rolled_back)
-		return "journal_rolled_back";
-	if (a->down.is_forked)
-		return "down_fork";
-	if (a->is_degraded)
-		return "relay_disagrees";
-	return a->is_stalled ? "booking_stalled" : NULL;
+	const char *whys[AGENT_MAX_WHYS];
+
+	return agent_mode_whys(a, whys) > 0 ? whys[0] : NULL;
+}
+
+int64_t agent_time_ms(const struct agent *a, int64_t wall_ms, uint64_t now_ms)
+{
+	return agent_clock_time(&a->clock, wall_ms, now_ms);
 }
 
 const char *agent_alarm_name(enum agent_alarm what)

@@ -42,6 +42,8 @@
  *   G12 a wrong PIN is an entry before it is an answer
  *   G13 a cancelled order has no later success, whatever the key
  *   G14 an entry's business day is later than every sealed one; a seal's own may be its day
+ *   G15 trouble of level n (agent_clock.h, agent_disk.h) keeps back the verbs of rank n and below,
+ *       see agent_gate.c; nothing else: what is known is answered, the link goes on
  *
  * relayed_seq is what the relay of the present Welcome holds; it falls when that says less.
  * booked_seq is HQ's signed word and never falls. */
@@ -52,7 +54,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent_clock.h"
 #include "agent_command.h"
+#include "agent_disk.h"
 #include "arena.h"
 #include "chain.h"
 #include "entry.h"
@@ -71,6 +75,7 @@
 #define AGENT_HEARTBEAT_MS 5000
 #define AGENT_SILENCE_MS 20000
 #define AGENT_STALL_MS 60000
+#define AGENT_MAX_WHYS 6
 #define AGENT_NEVER UINT64_MAX
 
 enum agent_link {
@@ -112,6 +117,7 @@ enum agent_event_kind {
 	AGENT_DOWN_FAILED,
 	AGENT_HEARD, /* any other message of the relay */
 	AGENT_TICK,
+	AGENT_DISK, /* how much room the disk has; about once a second */
 };
 
 /* A position that a peer names, beside our own head at that seq. */
@@ -144,7 +150,10 @@ struct agent_event {
 			struct agent_claim relayed;
 			struct agent_claim booked; /* HQ's signature verified */
 			uint64_t window_bytes;
+			int64_t clock_ms; /* the relay's wall clock */
 		} welcome;
+		int64_t heard_clock_ms; /* HEARD: the relay's wall clock; 0: not told */
+		struct agent_disk_facts disk;
 		struct {
 			bool is_booked; /* else relayed */
 			uint64_t seq;
@@ -183,6 +192,10 @@ enum agent_effect_kind {
 	AGENT_HEARTBEAT,
 	AGENT_RESTART_LINK,
 	AGENT_ALARM,
+	AGENT_MAKE_BALLAST, /* the next AGENT_DISK tells whether it stands */
+	AGENT_GIVE_UP_BALLAST,
+	AGENT_TELL_CLOCK, /* the clock's level changed */
+	AGENT_TELL_DISK, /* the disk's level changed */
 };
 
 /* What an entry changes of a receipt: of the sale or top-up at seq in this journal. */
@@ -275,6 +288,7 @@ struct agent_effect {
 			enum agent_alarm what;
 			uint64_t own_seq, peer_seq;
 		} alarm;
+		uint64_t ballast_bytes; /* MAKE_BALLAST */
 	};
 };
 
@@ -295,15 +309,21 @@ struct agent_resume {
 	struct position journal;
 	int32_t business_day; /* of its last entry; INT32_MIN where there is none */
 	int32_t sealed_day; /* the latest one; INT32_MIN where there is none */
+	int64_t entry_wall_ms; /* of its last entry, where there is one */
 	struct position down;
 	uint64_t relayed_seq;
 	struct agent_claim booked, proof; /* kept by KEEP_BOOKED and KEEP_PROOF */
 	int32_t cutoff_min;
+	uint64_t disk_reserve_bytes; /* 0: the disk is not watched */
+	uint64_t now_ms; /* monotonic */
 	int64_t wall_ms;
 };
 
 struct agent {
 	struct agent_identity id;
+	uint64_t now_ms; /* of the event under way */
+	struct agent_clock clock;
+	struct agent_disk disk;
 
 	struct position durable, head;
 	int32_t durable_day, day;
@@ -370,9 +390,17 @@ const char *agent_sync_state(const struct agent *a, uint64_t seq);
 /* "normal", "degraded" or "fenced"; static. */
 const char *agent_mode(const struct agent *a);
 
-/* What a degraded mode comes from: "journal_rolled_back", "down_fork", "relay_disagrees" or
- * "booking_stalled"; NULL in normal mode; static. */
+/* What a degraded mode comes from, the gravest first: "journal_rolled_back", "disk_low" and
+ * "clock_untrusted" by their levels, "down_fork", "relay_disagrees", "booking_stalled"; static. How
+ * many there are: 0 in normal mode. */
+size_t agent_mode_whys(const struct agent *a, const char *ret[AGENT_MAX_WHYS]);
+
+/* The first of them; NULL in normal mode. */
 const char *agent_mode_why(const struct agent *a);
+
+/* The time by this reading of the box's clock, or where that is not believed the one that entries
+ * are dated by instead. */
+int64_t agent_time_ms(const struct agent *a, int64_t wall_ms, uint64_t now_ms);
 
 /* The set with the highest version that is effective at wall_ms. Where none is, the clock is slow:
  * the lowest version known. NULL where there are no sets at all. */

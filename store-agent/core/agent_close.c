@@ -97,8 +97,9 @@ static enum code seal(struct agent *a, const struct agent_command *c, const stru
 enum code agent_close(struct agent *a, const struct agent_command *c, const struct agent_loaded *l,
 		      Trib__V1__Entry *e, struct agent_effects *out)
 {
-	if (c->close.day >
-	    agent_business_day(c->wall_ms, c->utc_offset_min, a->cutoff_min, a->day)) {
+	int64_t wall_ms = agent_time_ms(a, c->wall_ms, a->now_ms);
+
+	if (c->close.day > agent_business_day(wall_ms, c->utc_offset_min, a->cutoff_min, a->day)) {
 		agent_refuse_value(out, c, "day", "this business day has not begun");
 		return CODE_BAD_VALUE;
 	}

@@ -19,17 +19,17 @@ static void bytes_set(protobuf_c_boolean *has, ProtobufCBinaryData *to, const ui
 	to->len = len;
 }
 
-static void header_fill(const struct agent *a, const struct agent_command *c, int32_t day,
-			Trib__V1__Entry *e)
+static void header_fill(const struct agent *a, const struct agent_command *c,
+			const struct till_context *t, Trib__V1__Entry *e)
 {
 	trib__v1__entry__init(e);
 	e->node = a->id.node;
 	e->incarnation = a->id.incarnation;
 	e->seq = a->head.seq + 1;
-	e->wall_ms = c->wall_ms;
+	e->wall_ms = t->wall_ms;
 	e->has_utc_offset_min = 1;
 	e->utc_offset_min = c->utc_offset_min;
-	e->business_day = day;
+	e->business_day = t->business_day;
 	e->operator_ = borrow(c->operator_name);
 	e->has_lane = 1;
 	e->lane = c->lane;
@@ -218,6 +218,7 @@ struct agent_append *agent_append_entry(struct agent *a, const struct agent_comm
 	x->is_first_of_day = t->business_day != a->day;
 	a->head = next;
 	a->day = t->business_day;
+	agent_clock_on_entry(&a->clock, t->wall_ms, a->now_ms);
 	x->command = c;
 	x->keeps = keeps;
 	x->entry = e;
@@ -247,15 +248,17 @@ static bool has_too_many_lots(const struct agent_command *c, const struct agent_
 
 void agent_context(const struct agent *a, const struct agent_command *c, struct till_context *ret)
 {
+	int64_t wall_ms = agent_time_ms(a, c->wall_ms, a->now_ms);
+
 	*ret = (struct till_context){
 		.node = a->id.node,
 		.incarnation = a->id.incarnation,
 		.seq = a->head.seq + 1,
-		.wall_ms = c->wall_ms,
-		.today = agent_calendar_day(c->wall_ms, c->utc_offset_min),
-		.business_day = agent_business_day(c->wall_ms, c->utc_offset_min, a->cutoff_min,
+		.wall_ms = wall_ms,
+		.today = agent_calendar_day(wall_ms, c->utc_offset_min),
+		.business_day = agent_business_day(wall_ms, c->utc_offset_min, a->cutoff_min,
 						   agent_open_day(a)),
-		.rules = agent_rules_at(a, c->wall_ms),
+		.rules = agent_rules_at(a, wall_ms),
 	};
 }
 
@@ -326,7 +329,7 @@ void agent_decide(struct agent *a, const struct agent_command *c, struct agent_l
 	agent_context(a, c, &t);
 	e = arena_alloc(&a->arena, sizeof(*e));
 	assert(e != NULL);
-	header_fill(a, c, t.business_day, e);
+	header_fill(a, c, &t, e);
 	code = agent_gate(a, c, l);
 	if (code == CODE_OK)
 		code = verb_decide(a, c, l, &t, e, &facts, out);

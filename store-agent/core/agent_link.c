@@ -166,6 +166,8 @@ static int on_welcome(struct agent *a, const struct agent_event *ev, struct agen
 
 	if (a->link != AGENT_LINK_GREETING)
 		return ERR_STATE;
+	agent_clock_welcome(&a->clock, ev->welcome.clock_ms, ev->now_ms);
+	agent_clock_judge(&a->clock, ev->wall_ms, ev->now_ms);
 	a->is_degraded = a->down.is_forked; /* judged anew with each link */
 	fits = judge_booked(a, &ev->welcome.booked, out);
 	if (!judge_relayed(a, &ev->welcome.relayed, out))
@@ -238,6 +240,17 @@ static int on_peer_message(struct agent *a, const struct agent_event *ev, struct
 	return 0;
 }
 
+/* Any message without a meaning here but that the relay lives, and what time it has. */
+static void on_heard(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
+{
+	if (ev->heard_clock_ms == 0 || !is_welcomed(a))
+		return;
+	if (agent_clock_hear(&a->clock, ev->heard_clock_ms, ev->now_ms))
+		agent_clock_judge(&a->clock, ev->wall_ms, ev->now_ms);
+	else
+		agent_effect_add(out, AGENT_RESTART_LINK)->why = "clock_went_back";
+}
+
 static void on_batch_sent(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
 {
 	sync_out_sent(&a->up, ev->sent.last_seq);
@@ -272,5 +285,8 @@ int agent_on_link_event(struct agent *a, const struct agent_event *ev, struct ag
 	a->heard_ms = ev->now_ms;
 	if (ev->kind == AGENT_WELCOME)
 		return on_welcome(a, ev, out);
-	return ev->kind == AGENT_HEARD ? 0 : on_peer_message(a, ev, out);
+	if (ev->kind != AGENT_HEARD)
+		return on_peer_message(a, ev, out);
+	on_heard(a, ev, out);
+	return 0;
 }

@@ -174,6 +174,7 @@ void agent_on_committed(struct agent *a, struct agent_effects *out)
 	a->durable = a->head;
 	a->durable_day = a->day;
 	a->durable_sealed_day = a->sealed_day;
+	agent_clock_on_committed(&a->clock);
 	sync_out_extend(&a->up, a->durable.seq);
 	finish(a, AGENT_RELEASE, CODE_OK, out);
 	agent_send_next(a, out);
@@ -184,5 +185,6 @@ void agent_on_rolled_back(struct agent *a, struct agent_effects *out)
 	a->head = a->durable;
 	a->day = a->durable_day;
 	a->sealed_day = a->durable_sealed_day;
+	agent_clock_on_rolled_back(&a->clock);
 	finish(a, AGENT_REFUSE, CODE_DISK_LOW, out);
 }

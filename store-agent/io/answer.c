@@ -11,6 +11,8 @@
 #include "http_server.h"
 #include "store.h"
 
+#define RETRY_AFTER_S "60"
+
 void answer_headers(struct store *s, struct http_request *http)
 {
 	char witness[AGENT_WITNESS_BYTES];
@@ -19,10 +21,17 @@ void answer_headers(struct store *s, struct http_request *http)
 	http_reply_header(http, "Trib-Witness", witness);
 }
 
+void answer_retry(struct http_request *http, enum code c)
+{
+	if (c == CODE_DISK_LOW || c == CODE_CLOCK_UNTRUSTED)
+		http_reply_header(http, "Retry-After", RETRY_AFTER_S);
+}
+
 void answer_error(struct store *s, struct http_request *http, enum code c, const char *param,
 		  json_t *facts)
 {
 	answer_headers(s, http);
+	answer_retry(http, c);
 	api_reply_error(http, c, param, facts);
 }
 

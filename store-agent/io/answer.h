@@ -46,6 +46,9 @@ void answer_of_refusal(struct store *s, const struct agent_answer *x, const stru
 struct http_request;
 void answer_headers(struct store *s, struct http_request *http);
 
+/* Retry-After, where a refusal is of the box's and passes by itself. */
+void answer_retry(struct http_request *http, enum code c);
+
 /* Answer with an error at once; facts' reference is taken. */
 struct json_t;
 void answer_error(struct store *s, struct http_request *http, enum code c, const char *param,

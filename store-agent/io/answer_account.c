@@ -156,7 +156,7 @@ static void put_owner(struct store *s, const uint8_t id[ACCOUNT_ID_BYTES], struc
 
 void answer_put_account(struct store *s, const struct account *a, struct text *t)
 {
-	put_account(s, a, NULL, clock_wall_ms(), t);
+	put_account(s, a, NULL, store_time_ms(s), t);
 	put_owner(s, a->id, t);
 	answer_put_uplink(s, t);
 	text_raw(t, "}");

@@ -21,7 +21,7 @@ int64_t clock_wall_ms(void)
 
 uint64_t clock_monotonic_ms(void)
 {
-	return (uint64_t)now_ms(CLOCK_MONOTONIC);
+	return (uint64_t)now_ms(CLOCK_BOOTTIME);
 }
 
 static int is_zone_name(const char *s)

@@ -7,6 +7,8 @@
 #include "err.h"
 
 int64_t clock_wall_ms(void);
+
+/* Of a clock that nobody sets, and that counts on while the machine is suspended. */
 uint64_t clock_monotonic_ms(void);
 
 /* Take an IANA time zone ("Asia/Shanghai") for the process. ERR_INVALID for a name that is none,

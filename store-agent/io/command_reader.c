@@ -78,7 +78,7 @@ struct command_reader *command_begin(struct call *call, enum agent_verb verb)
 	body_init(&r->body, text, len);
 	fingerprint_init(&r->print, verb);
 	c->verb = verb;
-	c->wall_ms = clock_wall_ms();
+	c->wall_ms = store_time_ms(call->store);
 	c->utc_offset_min = clock_utc_offset_min(c->wall_ms);
 	c->lane = call->who.lane;
 	read_headers(r);

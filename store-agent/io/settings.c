@@ -11,6 +11,7 @@
 #include "rate.h"
 
 #define SECTION "store"
+#define MIB (UINT64_C(1) << 20)
 #define TIMEOUT_MIN_MS 50
 #define TIMEOUT_MAX_MS 3600000
 
@@ -24,6 +25,13 @@ static const struct config_key keys[] = {
 	  .key = "relay",
 	  .type = CONFIG_ENDPOINT,
 	  .help = "the relay, where it is not the one told at enrolment" },
+	{ .section = SECTION,
+	  .key = "disk_reserve_mib",
+	  .type = CONFIG_INT,
+	  .fallback = "64",
+	  .min = 1,
+	  .max = 1 << 20,
+	  .help = "with less free on data_dir's disk spends stop, with half top-ups and refunds" },
 	{ .section = SECTION,
 	  .key = "http_listen",
 	  .type = CONFIG_ENDPOINT,
@@ -256,6 +264,7 @@ int settings_read(const char *path, struct settings *ret, char *err)
 		snprintf(s.relay, sizeof(s.relay), "tcp://%s:%u", relay.host, (unsigned)relay.port);
 	}
 	s.lane_rate = read_unsigned(&s, "lane_rate");
+	s.disk_reserve_bytes = (uint64_t)config_int(s.config, SECTION, "disk_reserve_mib") * MIB;
 	s.listen.connections_max = read_unsigned(&s, "connections_max");
 	s.listen.request_timeout_ms = read_unsigned(&s, "request_timeout_ms");
 	s.listen.idle_timeout_ms = read_unsigned(&s, "idle_timeout_ms");

@@ -10,6 +10,7 @@ struct settings {
 	const char *data_dir;
 	char relay[300]; /* "": as enrolment told */
 	unsigned lane_rate; /* requests a second; 0: no limit */
+	uint64_t disk_reserve_bytes;
 	struct listeners_options listen;
 	char *hosts, *origins; /* owned: what its lists point into */
 };

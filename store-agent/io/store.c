@@ -21,6 +21,18 @@ static void alarm_log(const struct agent_effect *e)
 		  (unsigned long long)e->alarm.own_seq, (unsigned long long)e->alarm.peer_seq);
 }
 
+/* Other rules may be in force at the time that entries are dated by now. */
+static void on_clock_level(struct store *s)
+{
+	const struct agent_clock *c = &s->agent->clock;
+
+	log_event(c->level > 0 ? LOG_LEVEL_CRITICAL : LOG_LEVEL_NOTICE,
+		  c->level > 0 ? "clock_untrusted" : "clock_trusted",
+		  "level=%u why=%s off_ms=%lld wall_ms=%lld", c->level,
+		  agent_clock_why_name(c->why), (long long)c->off_ms, (long long)clock_wall_ms());
+	store_load_rules(s);
+}
+
 static void run_effect(struct store *s, const struct agent_effect *e)
 {
 	switch (e->kind) {
@@ -80,6 +92,18 @@ static void run_effect(struct store *s, const struct agent_effect *e)
 	case AGENT_ALARM:
 		alarm_log(e);
 		break;
+	case AGENT_MAKE_BALLAST:
+		disk_make_ballast(s, e->ballast_bytes);
+		break;
+	case AGENT_GIVE_UP_BALLAST:
+		disk_give_up_ballast(s);
+		break;
+	case AGENT_TELL_CLOCK:
+		on_clock_level(s);
+		break;
+	case AGENT_TELL_DISK:
+		disk_tell(s);
+		break;
 	}
 }
 
@@ -98,13 +122,18 @@ int store_step(struct store *s, struct agent_event *ev)
 	return r;
 }
 
+int64_t store_time_ms(const struct store *s)
+{
+	return agent_time_ms(s->agent, clock_wall_ms(), clock_monotonic_ms());
+}
+
 void store_load_rules(struct store *s)
 {
 	struct agent_event ev = { .kind = AGENT_RULES };
 	struct rule_cache old = s->rules;
 
 	memset(&s->rules, 0, sizeof(s->rules));
-	rule_cache_load(&s->rules, s->journal, clock_wall_ms());
+	rule_cache_load(&s->rules, s->journal, store_time_ms(s));
 	ev.rules.n = s->rules.n;
 	ev.rules.sets = (const Trib__V1__RuleSet *const *)s->rules.sets;
 	(void)store_step(s, &ev);
@@ -155,7 +184,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct store *s = w->data;
 	struct agent_event ev = { .kind = AGENT_TICK };
-	int64_t now = clock_wall_ms();
+	int64_t now = store_time_ms(s);
 	(void)loop;
 	(void)revents;
 
@@ -224,10 +253,10 @@ static void watch(struct store *s)
 	ev_signal_start(s->loop, &s->sigint);
 }
 
-/* The last entry's business day. */
+/* When the last entry was. */
 struct last_entry {
-	const struct agent_identity *id;
 	int32_t business_day;
+	int64_t wall_ms;
 };
 
 static bool read_last_entry(void *ctx, const struct position *at, const uint8_t *bytes, size_t len)
@@ -239,14 +268,17 @@ static bool read_last_entry(void *ctx, const struct position *at, const uint8_t 
 	if (e == NULL)
 		return false;
 	last->business_day = e->business_day;
+	last->wall_ms = e->wall_ms;
 	trib__v1__entry__free_unpacked(e, NULL);
 	return false;
 }
 
-static int open_agent(struct store *s, char *err)
+static int open_agent(struct store *s, uint64_t disk_reserve_bytes, char *err)
 {
-	struct agent_resume resume = { .wall_ms = clock_wall_ms() };
-	struct last_entry last = { .id = &s->identity.agent, .business_day = INT32_MIN };
+	struct agent_resume resume = { .wall_ms = clock_wall_ms(),
+				       .now_ms = clock_monotonic_ms(),
+				       .disk_reserve_bytes = disk_reserve_bytes };
+	struct last_entry last = { .business_day = INT32_MIN };
 	uint8_t booked_head[HEAD_BYTES], proof_head[HEAD_BYTES];
 
 	s->agent = malloc(sizeof(*s->agent));
@@ -260,6 +292,7 @@ static int open_agent(struct store *s, char *err)
 			   &last);
 	resume.business_day = last.business_day;
 	resume.sealed_day = journal_sealed_day(s->journal);
+	resume.entry_wall_ms = last.wall_ms;
 	resume.booked = uplink_kept(s, UPLINK_BOOKED, booked_head);
 	resume.proof = uplink_kept(s, UPLINK_PROOF, proof_head);
 	resume.relayed_seq = (uint64_t)journal_get_int(s->journal, "relayed", 0);
@@ -311,12 +344,14 @@ int store_open(struct store *s, struct ev_loop *loop, const struct settings *set
 	if (r == 0)
 		r = journal_open(s->data_dir, s->identity.payload, s->identity.payload_len,
 				 &s->journal, err);
+	if (r == 0) /* no other process's ballast, then */
+		disk_init(s, settings->disk_reserve_bytes);
 	if (r == 0)
 		r = lanes_init(&s->lanes, s->data_dir, s->journal, settings->lane_rate, err);
 	if (r == 0)
 		r = open_members(s, err);
 	if (r == 0)
-		r = open_agent(s, err);
+		r = open_agent(s, settings->disk_reserve_bytes, err);
 	if (r == 0)
 		r = uplink_open(s,
 				settings->relay[0] != '\0' ? settings->relay :
@@ -330,8 +365,9 @@ int store_open(struct store *s, struct ev_loop *loop, const struct settings *set
 		store_close(s);
 		return r;
 	}
-	s->maintained_ms = clock_wall_ms();
+	s->maintained_ms = store_time_ms(s);
 	watch(s);
+	disk_start(s);
 	log_event(LOG_LEVEL_NOTICE, "started", "store=%s incarnation=%u seq=%llu port=%u",
 		  s->identity.agent.store, s->identity.agent.incarnation,
 		  (unsigned long long)s->agent->durable.seq,
@@ -351,6 +387,7 @@ void store_close(struct store *s)
 	pin_worker_destroy(s->pins);
 	ev_prepare_stop(s->loop, &s->prepare);
 	ev_timer_stop(s->loop, &s->tick);
+	disk_stop(s);
 	ev_signal_stop(s->loop, &s->sigterm);
 	ev_signal_stop(s->loop, &s->sigint);
 	listeners_close(&s->listeners);

@@ -14,6 +14,7 @@
 
 #include "agent.h"
 #include "close.h"
+#include "disk.h"
 #include "identity.h"
 #include "journal.h"
 #include "lanes.h"
@@ -44,6 +45,7 @@ struct store {
 	struct verify verify;
 	struct closing closing;
 	struct pin_worker *pins;
+	struct disk disk;
 	struct text text; /* scratch: the answer under construction */
 	struct text today; /* scratch: its members of today */
 	int64_t maintained_ms;
@@ -62,6 +64,9 @@ void store_close(struct store *s);
 /* Give the core an event, stamped with the clocks, and run its effects. An event that the core
  * refuses is logged; its error is the result. */
 int store_step(struct store *s, struct agent_event *ev);
+
+/* The box's time, or where its clock is not believed the one that entries are dated by. */
+int64_t store_time_ms(const struct store *s);
 
 /* Rule sets known now, to the core. */
 void store_load_rules(struct store *s);

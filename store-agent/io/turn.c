@@ -210,6 +210,7 @@ void turn_answer(struct store *s, const struct agent_answer *x)
 			  &s->text);
 	keep_answer(q, s->text.data, s->text.len);
 	q->status = code_status(x->code);
+	q->code = x->code;
 	if (x->keep_key &&
 	    journal_keep_key(s->journal, x->command, q->status, 0, s->text.data, s->text.len) < 0)
 		s->turn.is_broken = true;
@@ -225,6 +226,7 @@ void turn_release(struct store *s, const uint32_t *requests, size_t n)
 		if (q->seq != 0)
 			answer_add_today(s, q->seq, q->answer, &q->len);
 		answer_headers(s, q->http);
+		answer_retry(q->http, q->code);
 		if (q->is_replay)
 			http_reply_header(q->http, "Idempotent-Replayed", "true");
 		http_reply_take(q->http, q->status, q->answer, q->len);
@@ -253,8 +255,7 @@ int turn_commit(struct store *s)
 	FAULT_POINT("store.after_commit");
 	if (r < 0) {
 		uplink_forget_kept(s);
-		log_event(LOG_LEVEL_CRITICAL, "disk_full", "seq=%llu",
-			  (unsigned long long)s->agent->durable.seq);
+		disk_saw_full(s, "commit");
 	}
 	return r;
 }

@@ -17,6 +17,7 @@ struct turn_request {
 	char *answer; /* owned: the stored text, with room for today's members */
 	size_t len;
 	int status;
+	enum code code; /* of a refusal; else CODE_OK */
 	uint64_t seq; /* of the entry that was answered; 0: none */
 	bool is_replay;
 	bool is_account; /* the answer is the object of: */

@@ -96,7 +96,7 @@ void uplink_hello(struct store *s)
 void uplink_heartbeat(struct store *s)
 {
 	const struct agent *a = s->agent;
-	const Trib__V1__RuleSet *rules = agent_rules_at(a, clock_wall_ms());
+	const Trib__V1__RuleSet *rules = agent_rules_at(a, store_time_ms(s));
 	Trib__V1__Health p = TRIB__V1__HEALTH__INIT;
 	Trib__V1__Heartbeat b = TRIB__V1__HEARTBEAT__INIT;
 	Trib__V1__Signed *health;

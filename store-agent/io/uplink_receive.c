@@ -69,6 +69,7 @@ static void on_welcome(struct store *s, const Trib__V1__Welcome *w)
 		ev.welcome.relayed.own_head = own_head(s, w->relayed->seq, relayed_head);
 	}
 	ev.welcome.window_bytes = w->window_bytes;
+	ev.welcome.clock_ms = w->clock_ms;
 	set_clock(s, w->clock_ms);
 	if (store_step(s, &ev) < 0) {
 		distrust(s, "welcome_twice");
@@ -212,7 +213,7 @@ void uplink_down_persist(struct store *s, size_t skip)
 	FAULT_POINT("store.down_after_commit");
 	if (r < 0) {
 		journal_rollback(s->journal);
-		log_event(LOG_LEVEL_CRITICAL, "disk_full", "doing=down");
+		disk_saw_full(s, "down");
 		ev.kind = AGENT_DOWN_FAILED;
 	}
 	(void)store_step(s, &ev);
@@ -224,7 +225,7 @@ void uplink_down_persist(struct store *s, size_t skip)
 
 static void on_heartbeat(struct store *s, const Trib__V1__Heartbeat *b)
 {
-	struct agent_event ev = { .kind = AGENT_HEARD };
+	struct agent_event ev = { .kind = AGENT_HEARD, .heard_clock_ms = b->clock_ms };
 
 	set_clock(s, b->clock_ms);
 	(void)store_step(s, &ev);

@@ -8,7 +8,11 @@
 
 void days_set_clock(struct shop *s, int32_t day, int minutes)
 {
-	s->wall_ms = day * DAY_MS + (minutes - s->utc_offset_min) * INT64_C(60000);
+	int64_t wall_ms = day * DAY_MS + (minutes - s->utc_offset_min) * INT64_C(60000);
+
+	if (wall_ms > s->wall_ms) /* time passes */
+		s->now_ms += (uint64_t)(wall_ms - s->wall_ms);
+	s->wall_ms = wall_ms;
 }
 
 int days_setup(void **state)

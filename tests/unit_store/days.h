@@ -9,7 +9,7 @@
 /* cmocka's setup, as shop_setup: at noon of TODAY. */
 int days_setup(void **state);
 
-/* The store's wall clock: minutes after that day's midnight. */
+/* The store's wall clock: minutes after that day's midnight. Forward it goes as time passes. */
 void days_set_clock(struct shop *s, int32_t day, int minutes);
 
 /* A sale on card 4001; its seq. */

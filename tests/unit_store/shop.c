@@ -33,13 +33,15 @@ static void create_journal(struct shop *s)
 }
 
 /* As the daemon does. */
-static bool read_day(void *ctx, const struct position *at, const uint8_t *bytes, size_t len)
+static bool read_last(void *ctx, const struct position *at, const uint8_t *bytes, size_t len)
 {
+	struct agent_resume *resume = ctx;
 	Trib__V1__Entry *e = trib__v1__entry__unpack(NULL, len, bytes);
 	(void)at;
 
 	assert_non_null(e);
-	*(int32_t *)ctx = e->business_day;
+	resume->business_day = e->business_day;
+	resume->entry_wall_ms = e->wall_ms;
 	trib__v1__entry__free_unpacked(e, NULL);
 	return false;
 }
@@ -47,7 +49,10 @@ static bool read_day(void *ctx, const struct position *at, const uint8_t *bytes,
 static void open_shop(struct shop *s)
 {
 	const struct agent_identity id = { .node = 107, .incarnation = 1, .store = "0107" };
-	struct agent_resume resume = { .business_day = INT32_MIN, .wall_ms = s->wall_ms };
+	struct agent_resume resume = { .business_day = INT32_MIN,
+				       .disk_reserve_bytes = s->disk_reserve_bytes,
+				       .now_ms = s->now_ms,
+				       .wall_ms = s->wall_ms };
 	struct agent_event ev = { .kind = AGENT_RULES };
 	const Trib__V1__RuleSet *sets[] = { rules() };
 	char err[JOURNAL_ERROR_BYTES] = "";
@@ -57,8 +62,7 @@ static void open_shop(struct shop *s)
 		fail_msg("journal_open: %d %s", r, err);
 	journal_end(s->journal, &resume.journal);
 	journal_down_end(s->journal, &resume.down);
-	journal_each_entry(s->journal, resume.journal.seq, resume.journal.seq, read_day,
-			   &resume.business_day);
+	journal_each_entry(s->journal, resume.journal.seq, resume.journal.seq, read_last, &resume);
 	resume.sealed_day = journal_sealed_day(s->journal);
 	resume.booked = s->kept_booked;
 	resume.proof = s->kept_proof;
@@ -143,6 +147,7 @@ static void run_append(struct shop *s, const struct agent_append *x)
 	s->entry_down_seq = x->entry->down_seq;
 	memcpy(s->entry_down_head, x->entry->down_head.data, HEAD_BYTES);
 	s->entry_business_day = x->entry->business_day;
+	s->entry_wall_ms = x->entry->wall_ms;
 	if (x->keeps == AGENT_KEEPS_SEAL)
 		keep_seal(s, x->entry->day_sealed);
 }

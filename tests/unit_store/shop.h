@@ -49,6 +49,8 @@ struct shop {
 	int32_t entry_business_day;
 	uint8_t seal_bytes[64 * 1024]; /* the last seal, packed */
 	size_t seal_len;
+	int64_t entry_wall_ms;
+	uint64_t disk_reserve_bytes; /* of the next start */
 };
 
 /* Group setup and teardown for cmocka: *state is the shop. */

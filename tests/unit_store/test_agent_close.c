@@ -296,8 +296,9 @@ static void a_day_that_has_entries_has_begun_whatever_the_clock_says(void **stat
 {
 	struct shop *s = *state;
 
+	days_set_clock(s, TODAY, 3); /* after midnight */
 	shop_fill(s, "4001", 1000);
-	days_set_clock(s, TODAY - 3, 0); /* set back */
+	days_set_clock(s, TODAY, -1); /* set back by 4 minutes */
 	(void)days_sell(s, "o1", 1);
 	assert_int_equal(s->entry_business_day, TODAY);
 	(void)days_close(s, TODAY);

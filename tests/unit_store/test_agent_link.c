@@ -17,6 +17,7 @@ static struct agent_event welcome(struct shop *s, uint64_t relayed)
 	struct agent_event ev = { .kind = AGENT_WELCOME };
 
 	ev.welcome.window_bytes = 1u << 20;
+	ev.welcome.clock_ms = s->wall_ms;
 	ev.welcome.relayed.present = true;
 	ev.welcome.relayed.at.seq = relayed;
 	if (journal_head_at(s->journal, relayed, head)) {
@@ -364,6 +365,7 @@ static int chat(struct shop *s, uint64_t ms)
 
 	for (uint64_t passed = 0; passed < ms; passed += 1000) {
 		s->now_ms += 1000;
+		s->wall_ms += 1000;
 		assert_int_equal(shop_step(s, &heard), 0);
 		n += shop_effect(s, AGENT_ALARM) != NULL;
 		assert_int_equal(shop_step(s, &tick), 0);
