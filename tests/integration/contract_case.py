@@ -24,6 +24,8 @@ ELSEWHERE = {
     "internal": ("tests/unit/test_till.c", "a_lot_s_number_out_of_bounds_issues_nothing"),
     "disk_low": ("tests/unit_store/test_journal.c",
                  "a_full_disk_refuses_the_turn_and_the_journal_goes_on"),
+    "clock_untrusted": ("tests/integration/test_degraded.py",
+                        "test_a_clock_set_back_stops_spends_until_it_is_right"),
     "journal_rolled_back": ("tests/integration/test_store_rollback.py",
                             "test_an_older_image_of_the_journal_sells_nothing"),
     "store_fenced": ("tests/unit_store/test_agent_till.c",

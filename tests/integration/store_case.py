@@ -16,12 +16,14 @@ ENROL = os.path.join(BUILD, "tests/unit_store/make-enrolment")
 
 
 class Shop:
-    """One trib-store in a scratch folder; settings are further lines of its configuration. Its lanes
-    have no rate limit unless those say so: a test is in more of a hurry than a till."""
+    """One trib-store in a scratch folder; settings are further lines of its configuration, data is
+    a folder of its own for the journal. Its lanes have no rate limit unless the settings say so: a
+    test is in more of a hurry than a till. `before` stands before each start's command line."""
 
-    def __init__(self, settings=""):
+    def __init__(self, settings="", data=None, before=()):
         self.dir = scratch_dir()
-        self.data = os.path.join(self.dir, "data")
+        self.data = data or os.path.join(self.dir, "data")
+        self.before = before
         self.config = os.path.join(self.dir, "store.conf")
         self.process = None
         self.endpoints = {}
@@ -37,6 +39,7 @@ class Shop:
     def start(self, fault=None, before=()):
         """Start it, with a command line of another program before its own, and wait until it
         serves."""
+        before = before or self.before
         endpoints = os.path.join(self.data, "endpoints.json")
         if os.path.exists(endpoints):
             os.unlink(endpoints)
