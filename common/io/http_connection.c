@@ -122,11 +122,13 @@ static struct http_request *connection_create(struct http_server *s,
 		req->queue = HTTP_QUEUE_STRANGERS;
 		TAILQ_INSERT_TAIL(&s->strangers, req, queued);
 	}
+	http_handshake_begin(req);
 	return req;
 }
 
 static void connection_destroy(struct http_request *req)
 {
+	http_handshake_end(req);
 	queue_leave(req);
 	if (!req->is_cut)
 		req->server->n_open--;

@@ -194,6 +194,7 @@ void *http_on_target(void *cls, const char *target, struct MHD_Connection *conne
 	(void)cls;
 	if (req == NULL)
 		return NULL;
+	http_handshake_end(req);
 	if (len >= sizeof(req->path))
 		len = 0;
 	memcpy(req->path, target, len);

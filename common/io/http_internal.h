@@ -3,6 +3,7 @@
  *   http_server.c      a server's life, and its place in the loop
  *   http_listen.c      sockets, and libmicrohttpd's options
  *   http_connection.c  states, limits of time and number
+ *   http_handshake.c   what sleeps in a TLS handshake
  *   http_exchange.c    a request in, an answer out
  *   http_origin.c      Host and Origin
  *   http_request.c     what the daemon asks of a request */
@@ -52,6 +53,9 @@ struct http_request {
 	TAILQ_ENTRY(http_request) queued; /* in the one that `queue` says */
 	enum http_queue queue;
 	enum http_state state;
+	TAILQ_ENTRY(http_request) shaking; /* in server->shaking, while is_shaking */
+	bool is_shaking, is_asleep;
+	ev_io wake; /* runs while is_asleep */
 	bool is_known; /* the last request's caller was */
 	bool is_cut; /* shut down by us: libmicrohttpd will close it */
 	bool suspended;
@@ -88,6 +92,7 @@ struct http_server {
 	uint64_t now_ms; /* monotonic, as last looked at: a box's wall clock may be set */
 	struct http_connections connections;
 	struct http_requests strangers, idle;
+	struct http_requests shaking; /* TLS: no request line yet, and awake */
 	unsigned n_open;
 	unsigned n_evicted; /* not told in the log yet */
 	uint64_t tell_evicted_ms; /* not before */
@@ -123,6 +128,23 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 			enum MHD_ConnectionNotificationCode code);
 
 void http_on_sweep(struct ev_loop *loop, ev_timer *w, int revents);
+
+/* ---- http_handshake.c ----
+ *
+ * libmicrohttpd 0.9.75 with epoll believes a connection in its TLS handshake readable for ever: one
+ * client that stalls there would keep the loop spinning. So from its start to its first request line
+ * such a connection sleeps, suspended, and wakes by a watcher of ours:
+ *
+ *   accepted ──> shaking ──── ran, and nothing is left to read ───> asleep
+ *                 │   ^                                               │
+ *                 │   └───────── the socket is ready: resumed ────────┘
+ *                 └── first request line: libmicrohttpd's alone from now on */
+
+void http_handshake_begin(struct http_request *req);
+void http_handshake_end(struct http_request *req);
+
+/* After each run of libmicrohttpd: let those sleep that got no further. */
+void http_handshake_sleep(struct http_server *s);
 
 /* ---- http_exchange.c ---- */
 

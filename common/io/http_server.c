@@ -14,6 +14,7 @@ static void run(struct http_server *s)
 	s->resumed = false;
 	http_look_at_clock(s);
 	(void)MHD_run(s->mhd);
+	http_handshake_sleep(s);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -81,6 +82,7 @@ int http_server_create(struct ev_loop *loop, const struct http_server_options *o
 	LIST_INIT(&s->connections);
 	TAILQ_INIT(&s->strangers);
 	TAILQ_INIT(&s->idle);
+	TAILQ_INIT(&s->shaking);
 	ev_init(&s->sweep, http_on_sweep);
 	s->sweep.repeat = SWEEP_INTERVAL;
 	s->sweep.data = s;
@@ -120,9 +122,10 @@ void http_server_destroy(struct http_server *s)
 	/* libmicrohttpd panics when it is stopped with suspended connections. */
 	LIST_FOREACH(req, &s->connections, link)
 	{
-		if (req->suspended)
+		if (req->suspended || req->is_asleep)
 			MHD_resume_connection(req->mhd);
 		req->suspended = false;
+		http_handshake_end(req);
 	}
 	MHD_stop_daemon(s->mhd);
 	http_remove_socket(s);

@@ -70,6 +70,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	f->n_turns++;
 	if (!f->commit || f->n_pending == 0)
 		return;
 	f->n_commits++;

@@ -22,6 +22,7 @@ struct fixture {
 	struct http_request *pending[PENDING_MAX];
 	size_t n_pending;
 	unsigned n_gone, n_requests, n_commits;
+	unsigned n_turns; /* of the loop */
 	bool later; /* keep requests instead of answering */
 	bool commit; /* answer all of a loop turn in one prepare watcher */
 	ev_prepare prepare;

@@ -190,6 +190,21 @@ static void record_may_come_byte_by_byte(void **state)
 	stop(f);
 }
 
+static void request_line_longer_than_one_read_is_answered(void **state)
+{
+	struct fixture *f = start_tls((struct http_server_options){ 0 });
+	struct client *c = connected(f);
+	char text[16000] = "GET /";
+
+	(void)state;
+	memset(text + 5, 'a', 12000); /* the rest of the record waits inside GnuTLS */
+	strcpy(text + 12005, " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	say(f, c, text);
+	expect_status(hear(f, c, "\r\n\r\n", 1), 201);
+	client_destroy(c);
+	stop(f);
+}
+
 static void many_requests_in_one_record_are_all_answered(void **state)
 {
 	struct fixture *f = start_tls((struct http_server_options){ 0 });
@@ -275,6 +290,79 @@ static void stalled_handshakes_are_cut(void **state)
 	stop(f);
 }
 
+/* The loop sleeps through whatever a client leaves unfinished. */
+static void expect_calm(struct fixture *f, const char *what)
+{
+	turn(f, 0.05); /* what came is worked off */
+	f->n_turns = 0;
+	turn(f, 0.3);
+	if (f->n_turns > 20)
+		fail_msg("%s: %u turns of the loop for nothing", what, f->n_turns);
+}
+
+static void unfinished_business_does_not_spin_the_loop(void **state)
+{
+	struct fixture *f = start_tls((struct http_server_options){ .request_timeout_ms = 600000 });
+	struct client *half = client_create(f, "NORMAL"), *idle, *header;
+	int silent = connect_to(f), begun;
+
+	(void)state;
+	expect_calm(f, "no byte");
+	begun = connect_to(f);
+	assert_int_equal(send(begun, "\x16\x03\x01\x02", 4, MSG_NOSIGNAL), 4);
+	expect_calm(f, "half a record");
+	assert_int_equal(gnutls_handshake(half->session), GNUTLS_E_AGAIN);
+	expect_calm(f, "a hello");
+	idle = connected(f);
+	expect_calm(f, "a handshake");
+	header = connected(f);
+	say(f, header, "GET /a HTTP/1.1\r\nHost: loc");
+	expect_calm(f, "half a header");
+	say(f, header, "alhost\r\n\r\n");
+	expect_status(hear(f, header, "}", 1), 201);
+	expect_calm(f, "an answered request");
+	say(f, idle, GET("/a"));
+	expect_status(hear(f, idle, "}", 1), 201);
+	assert_int_equal(handshake(f, half), 0);
+	close(silent);
+	close(begun);
+	client_destroy(half);
+	client_destroy(idle);
+	client_destroy(header);
+	stop(f);
+}
+
+static void waiting_answers_do_not_spin_the_loop(void **state)
+{
+	struct fixture *f = start_tls((struct http_server_options){ .request_timeout_ms = 600000 });
+	struct client *heap = connected(f), *lazy = connected(f);
+	size_t len = (size_t)32 << 20; /* more than all buffers between */
+	char *large = calloc(1, len);
+
+	(void)state;
+	assert_non_null(large);
+	f->later = true;
+	say(f, heap, GET("/a") GET("/b")); /* the second waits inside libmicrohttpd */
+	expect_calm(f, "a pending request with another behind it");
+	assert_int_equal(f->n_pending, 1);
+	answer_pending(f);
+	expect_status(hear(f, heap, "}", 1), 201);
+	assert_int_equal(f->n_pending, 1);
+	answer_pending(f);
+	expect_status(hear(f, heap, "}", 1), 201);
+	say(f, lazy, GET("/c"));
+	for (int i = 0; i < STEPS_MAX && f->n_pending == 0; i++)
+		turn(f, 0.001);
+	assert_int_equal(f->n_pending, 1);
+	f->n_pending = 0;
+	http_reply_take(f->pending[0], 200, large, len);
+	turn(f, 0.3);
+	expect_calm(f, "an answer that nobody takes");
+	client_destroy(heap);
+	client_destroy(lazy);
+	stop(f);
+}
+
 static void stalled_handshakes_make_room_for_tills(void **state)
 {
 	struct fixture *f = start_tls((struct http_server_options){ .connections_max = 8 });
@@ -350,10 +438,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_are_served_over_tls),
 		cmocka_unit_test(record_may_come_byte_by_byte),
+		cmocka_unit_test(request_line_longer_than_one_read_is_answered),
 		cmocka_unit_test(many_requests_in_one_record_are_all_answered),
 		cmocka_unit_test(late_answer_arrives_and_a_client_that_left_is_told),
 		cmocka_unit_test(what_is_no_modern_tls_is_refused),
 		cmocka_unit_test(stalled_handshakes_are_cut),
+		cmocka_unit_test(unfinished_business_does_not_spin_the_loop),
+		cmocka_unit_test(waiting_answers_do_not_spin_the_loop),
 		cmocka_unit_test(stalled_handshakes_make_room_for_tills),
 		cmocka_unit_test(large_answers_come_whole),
 		cmocka_unit_test(server_with_tls_stops_in_the_middle),
