@@ -6,6 +6,7 @@
 #include "http_internal.h"
 
 #define BODY_KEEP_BYTES 4096 /* a buffer up to this size stays with its connection */
+#define DROPPED_MAX_BYTES ((size_t)1024 * 1024) /* of a body that is refused */
 
 static void request_reset(struct http_request *req)
 {
@@ -14,7 +15,8 @@ static void request_reset(struct http_request *req)
 		req->body = NULL;
 		req->body_cap = 0;
 	}
-	req->body_len = 0;
+	req->body_len = req->dropped = 0;
+	req->refused = NULL;
 	req->gone = req->too_large = req->answered = false;
 	req->method = req->origin = NULL;
 	req->path[0] = '\0';
@@ -27,9 +29,11 @@ static bool body_append(struct http_request *req, const char *data, size_t len)
 {
 	size_t need = req->body_len + len;
 
-	if (need > req->server->options.body_max_bytes) {
+	if (need > req->server->options.body_max_bytes)
 		req->too_large = true;
-		return true; /* swallow the rest; answered when it is whole */
+	if (req->too_large || req->refused != NULL) {
+		req->dropped += len;
+		return req->dropped <= DROPPED_MAX_BYTES;
 	}
 	if (need + 1 > req->body_cap) {
 		size_t cap = req->body_cap == 0 ? 1024 : req->body_cap * 2;
@@ -134,27 +138,37 @@ static void answer_preflight(struct http_request *req)
 	http_reply_take(req, MHD_HTTP_NO_CONTENT, NULL, 0);
 }
 
-static bool length_is_too_large(const struct http_request *req)
+/* What the request says of its body's length; libmicrohttpd has refused what is no number. */
+static unsigned long long body_length(const struct http_request *req)
 {
 	const char *length = http_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-	/* libmicrohttpd has refused what is no number. */
-	return length != NULL && strtoull(length, NULL, 10) > req->server->options.body_max_bytes;
+	return length != NULL ? strtoull(length, NULL, 10) : 0;
 }
 
+static void refuse_for_its_fault(struct http_request *req)
+{
+	if (req->refused != NULL)
+		refuse(req, MHD_HTTP_FORBIDDEN, CODE_UNAUTHORIZED, req->refused);
+	else
+		refuse(req, code_status(CODE_TOO_LARGE), CODE_TOO_LARGE, NULL);
+}
+
+/* What is to be refused is read to its end first: a client that is cut while it still sends may never
+ * see the answer. Not where it would be long, nor where the client waits for our consent. */
 static enum MHD_Result on_header(struct http_request *req, const char *method)
 {
-	const char *refused;
+	unsigned long long length = body_length(req);
 
 	req->method = method;
 	http_request_move(req, HTTP_BODY);
-	refused = http_refused_header(req);
-	if (refused != NULL)
-		refuse(req, MHD_HTTP_FORBIDDEN, CODE_UNAUTHORIZED, refused);
-	else if (length_is_too_large(req))
-		refuse(req, code_status(CODE_TOO_LARGE), CODE_TOO_LARGE, NULL);
-	else
+	req->refused = http_refused_header(req);
+	req->too_large = length > req->server->options.body_max_bytes;
+	if (req->refused == NULL && !req->too_large)
 		return MHD_YES;
+	if (length <= DROPPED_MAX_BYTES && http_header(req, MHD_HTTP_HEADER_EXPECT) == NULL)
+		return MHD_YES;
+	refuse_for_its_fault(req);
 	return req->answered ? MHD_YES : MHD_NO;
 }
 
@@ -162,8 +176,8 @@ static enum MHD_Result on_whole(struct http_request *req)
 {
 	struct http_server *s = req->server;
 
-	if (req->too_large) {
-		refuse(req, code_status(CODE_TOO_LARGE), CODE_TOO_LARGE, NULL);
+	if (req->refused != NULL || req->too_large) {
+		refuse_for_its_fault(req);
 		return req->answered ? MHD_YES : MHD_NO;
 	}
 	if (http_is_preflight(req)) {

@@ -60,7 +60,9 @@ struct http_request {
 	bool is_cut; /* shut down by us: libmicrohttpd will close it */
 	bool suspended;
 	bool gone; /* told to on_gone */
-	bool too_large;
+	bool too_large; /* its body: to be refused */
+	const char *refused; /* a header for which it is to be refused, or NULL */
+	size_t dropped; /* bytes of the body that nobody wants */
 	bool answered; /* a response was made: what follows is libmicrohttpd's */
 	int fd;
 	uint64_t limit_ms; /* cut the connection then, except while pending */

@@ -129,16 +129,48 @@ static void large_bodies_are_refused(void **state)
 		      "01234567890123456789");
 	expect_status(receive(f, fd), 201);
 	send_text(fd, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 21\r\n\r\n");
+	assert_string_equal(receive(f, fd), ""); /* not before it is sent: it might be lost */
+	send_text(fd, "012345678901234567890");
 	got = receive(f, fd);
 	expect_status(got, 413);
 	assert_non_null(strstr(got, "\"code\":\"too_large\""));
-	close(fd);
-	fd = connect_to(f);
 	send_text(fd, "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-		      "10\r\n0123456789abcdef\r\n5\r\n01234\r\n0\r\n\r\n");
+		      "10\r\n0123456789abcdef\r\n5\r\n01234\r\n1\r\n0\r\n0\r\n\r\n");
 	expect_status(receive(f, fd), 413);
 	assert_int_equal(f->n_requests, 1);
+	send_text(fd, GET("/a"));
+	expect_status(receive(f, fd), 201);
 	close(fd);
+	stop(f);
+}
+
+static void bodies_beyond_patience_are_not_read(void **state)
+{
+	struct fixture *f = start(&(struct http_server_options){ .body_max_bytes = 20 });
+	int huge = connect_to(f), polite = connect_to(f), endless = connect_to(f);
+	char chunk[65536 + 16];
+	ssize_t n = 1;
+
+	(void)state;
+	send_text(huge, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1048577\r\n\r\n");
+	expect_status(receive(f, huge), 413);
+	send_text(polite, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 21\r\n"
+			  "Expect: 100-continue\r\n\r\n");
+	expect_status(receive(f, polite), 413);
+	send_text(endless, "POST /a HTTP/1.1\r\nHost: localhost\r\n"
+			   "Transfer-Encoding: chunked\r\n\r\n");
+	memcpy(chunk, "10000\r\n", 7);
+	memset(chunk + 7, 'x', 65536);
+	memcpy(chunk + 7 + 65536, "\r\n", 2);
+	for (int i = 0; i < 64 && n > 0; i++) {
+		n = send(endless, chunk, 65536 + 9, MSG_NOSIGNAL | MSG_DONTWAIT);
+		turn(f, 0.002);
+	}
+	expect_closed(f, endless);
+	assert_int_equal(f->n_requests, 0);
+	close(huge);
+	close(polite);
+	close(endless);
 	stop(f);
 }
 
@@ -245,6 +277,7 @@ int main(void)
 		cmocka_unit_test(client_that_left_is_told_once_and_may_be_answered),
 		cmocka_unit_test(server_stops_with_requests_unanswered),
 		cmocka_unit_test(large_bodies_are_refused),
+		cmocka_unit_test(bodies_beyond_patience_are_not_read),
 		cmocka_unit_test(oversized_header_is_refused),
 		cmocka_unit_test(draining_server_finishes_and_closes),
 		cmocka_unit_test(paths_are_matched_by_segment),
