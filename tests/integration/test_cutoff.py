@@ -99,11 +99,14 @@ class Alone(CutOff):
         cls.addClassCleanup(cls.shop.close)
         cls.days = 0
 
-    def next_day(self):
-        type(self).days += 1
+    def restart(self):
         self.shop.stop()
         with mock.patch.dict(os.environ, ahead(self.days)):
             self.shop.start()
+
+    def next_day(self):
+        type(self).days += 1
+        self.restart()
         now = datetime.datetime.now(CHINA) + datetime.timedelta(days=self.days)
         self.assertIn(self.business_day(), {str((now - datetime.timedelta(minutes=m)).date())
                                             for m in (0, 10)})
@@ -268,8 +271,7 @@ class Alone(CutOff):
         for day in self.each_day(2):
             self.done("/v1/sales", self.sale(card, 100))
             self.shop.stop(signal.SIGKILL)
-            with mock.patch.dict(os.environ, ahead(self.days)):
-                self.shop.start()
+            self.restart()
             sale = self.done("/v1/sales", self.sale(card, 100))
             self.assertEqual(sale["balance"]["principal"], 50000 - 200 * (day + 1))
         self.shop.verified()
@@ -281,6 +283,20 @@ class Alone(CutOff):
             self.assertEqual((health["uplink"]["state"], health["mode"]), ("offline", "normal"))
             self.assertGreater(health["unsent"], before)
             before = health["unsent"]
+    def test_C22_a_clock_that_is_far_off_sells_nothing(self):
+        card = self.card(50000)
+        sale = self.sale(card, 100)
+        self.done("/v1/sales", sale)
+        for days in (8, -2):
+            type(self).days += days
+            self.restart()
+            type(self).days -= days
+            self.refused("/v1/sales", self.sale(card, 100), "clock_untrusted")
+            self.refused("/v1/top-ups", {"order_no": f"T{self.number()}", "card_no": card,
+                                         "paid": 100, "tender": "cash"}, "clock_untrusted")
+            self.done(f"/v1/orders/N{self.number()}/cancel", {"verb": "sale"}, 200)
+            self.restart()  # the clock is right
+            self.done("/v1/sales", self.sale(card, 100))
 
 
 class Behind(CutOff):
