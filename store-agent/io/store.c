@@ -185,6 +185,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	struct store *s = w->data;
 	struct agent_event ev = { .kind = AGENT_TICK };
 	int64_t now = store_time_ms(s);
+	int r;
 	(void)loop;
 	(void)revents;
 
@@ -192,8 +193,11 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	if (!journal_has_writes(s->journal) && uplink_has_to_keep(s))
 		keep_acks(s);
 	if (now - s->maintained_ms > MAINTAIN_MS || now < s->maintained_ms) {
-		if (journal_maintain(s->journal, now) == 0) /* else again at the next tick */
+		r = journal_maintain(s->journal, now);
+		if (r == 0) /* else again at the next tick */
 			s->maintained_ms = now;
+		else if (r == ERR_FULL)
+			disk_saw_full(s, "maintain");
 		store_load_rules(s);
 	}
 	arm_tick(s);
