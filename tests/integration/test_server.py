@@ -19,7 +19,7 @@ from doors import DOORS, Door, Doors, address_of, tls_context
 from harness import scratch_dir
 from store_case import STORE, Shop
 
-PROMPT_MS = 300  # a request_timeout_ms that tests need not wait for
+PROMPT_MS = 1000  # a request_timeout_ms that tests need not wait for
 SPKI_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 
 

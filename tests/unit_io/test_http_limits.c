@@ -8,14 +8,14 @@
 static void slow_clients_are_cut(void **state)
 {
 	struct fixture *f = start(
-		&(struct http_server_options){ .idle_timeout_ms = 300, .request_timeout_ms = 300 });
+		&(struct http_server_options){ .idle_timeout_ms = 600, .request_timeout_ms = 600 });
 	int silent = connect_to(f), drip = connect_to(f), body = connect_to(f),
 	    good = connect_to(f);
 
 	(void)state;
 	send_text(body, "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
 	send_text(drip, "GET /a HTTP/1.1\r\nHost: localhost\r\n");
-	for (int i = 0; i < 8; i++) { /* bytes alone win no time */
+	for (int i = 0; i < 10; i++) { /* bytes alone win no time */
 		turn(f, 0.1);
 		(void)send(drip, "X", 1, MSG_NOSIGNAL);
 		(void)send(body, "X", 1, MSG_NOSIGNAL);
@@ -35,7 +35,7 @@ static void slow_clients_are_cut(void **state)
 static void known_callers_may_be_idle_for_longer(void **state)
 {
 	struct fixture *f = start(&(struct http_server_options){ .idle_timeout_ms = 600000,
-								 .request_timeout_ms = 200 });
+								 .request_timeout_ms = 600 });
 	int stranger = connect_to(f), known = connect_to(f);
 
 	(void)state;
@@ -58,7 +58,7 @@ static void known_callers_may_be_idle_for_longer(void **state)
 
 static void unread_answers_are_cut(void **state)
 {
-	struct fixture *f = start(&(struct http_server_options){ .request_timeout_ms = 200,
+	struct fixture *f = start(&(struct http_server_options){ .request_timeout_ms = 600,
 								 .idle_timeout_ms = 600000 });
 	size_t len = (size_t)64 << 20, got = 0; /* more than all buffers between */
 	int fd = connect_to(f);
@@ -74,7 +74,7 @@ static void unread_answers_are_cut(void **state)
 	assert_int_equal(f->n_pending, 1);
 	f->n_pending = 0;
 	http_reply_take(f->pending[0], 200, large, len);
-	turn(f, 1.);
+	turn(f, 1.5);
 	while ((n = recv(fd, heap, sizeof(heap), 0)) > 0) /* blocks for ever where it was not cut */
 		got += (size_t)n;
 	assert_true(got < len);
