@@ -1,4 +1,5 @@
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,8 @@ static const char *unit_name(int32_t unit)
 
 static void put_lots(struct text *t, const struct account *a)
 {
+	char lot[24];
+
 	text_key(t, "lots");
 	text_raw(t, "[");
 	for (uint32_t i = 0; i < a->n_slices; i++) {
@@ -59,7 +62,8 @@ static void put_lots(struct text *t, const struct account *a)
 
 		text_comma(t);
 		text_raw(t, "{");
-		text_key_int(t, "lot", s->lot);
+		snprintf(lot, sizeof(lot), "%lld", (long long)s->lot);
+		text_key_string(t, "lot", lot); /* a number past 2^53 loses digits in some tills */
 		text_key_string(t, "unit", unit_name(s->unit));
 		text_key_int(t, "principal", s->principal);
 		text_key_int(t, "bonus", s->bonus);

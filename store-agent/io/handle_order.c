@@ -4,15 +4,18 @@
 
 static void put_order(void *ctx, const struct journal_order *o)
 {
-	struct store *s = ctx;
+	struct call *call = ctx;
+	struct store *s = call->store;
 	struct text *t = &s->text;
 	char txn[TXN_TEXT_BYTES];
 
 	text_comma(t);
-	if (o->len > 0)
+	if (o->len > 0) {
 		text_bytes(t, o->answer, o->len - 1); /* but for the closing brace */
-	else
+	} else {
 		text_raw(t, "{");
+		text_key_string(t, "order_no", call->match.arg[0]);
+	}
 	text_key_string(t, "verb", agent_verb_name(o->verb));
 	text_key_string(t, "state", o->cancel_seq != 0 ? "cancelled" : "done");
 	if (o->is_reversed) {
@@ -35,7 +38,7 @@ void handle_order(struct call *call)
 	text_clear(t);
 	text_raw(t, "{\"orders\":[");
 	empty = t->len;
-	journal_each_order(s->journal, call->match.arg[0], put_order, s);
+	journal_each_order(s->journal, call->match.arg[0], put_order, call);
 	if (t->len == empty) {
 		answer_error(s, call->http, CODE_UNKNOWN_ORDER, NULL, NULL);
 		return;

@@ -237,7 +237,7 @@ class Cases(unittest.TestCase):
     @staticmethod
     def lots(card):
         """Value lots, the older first."""
-        return [value(lot) for lot in sorted(card.now()["lots"], key=lambda lot: lot["lot"])
+        return [value(lot) for lot in sorted(card.now()["lots"], key=lambda lot: int(lot["lot"]))
                 if lot["unit"] == "value" and lot["principal"] + lot["bonus"] > 0]
 
     def test_L3(self):
