@@ -5,7 +5,8 @@ killed at random and at each fault point. Every answer must be explained by an i
 some order of the calls that ran side by side; at the end each is asked for again. The second half
 shows that the checks can fail: planted bugs and forged answers are found.
 
-    tests/integration/test_idempotency.py --seeds 1..200     more than the suite's seeds, by hand
+    tests/integration/test_idempotency.py --seeds 1..200     more than the suite's, by hand
+    tests/integration/test_idempotency.py --chain 1..20      the same in chains
 """
 
 import collections
@@ -16,6 +17,8 @@ import signal
 import sys
 import unittest
 
+from harness import Chain
+from till_chain import ChainRun
 from till_history import Call, Ledger, Unexplained, explain
 from till_model import VERBS, State, decide, request
 from till_run import POINTS, Run
@@ -24,13 +27,13 @@ from tills import Answer, Lane
 SEEDS = range(1, 9)
 # What so many seeds reach many times over; a generator that does not is not worth its time.
 MARKS = ("replays", "lookups", "asked again", "unanswered", *(f"died at {p}" for p in POINTS),
-         *(f"done: {v}" for v in ("card", "cancel", *VERBS)),
+         *(f"done: {v}" for v in ("card", "cancel", "close", *VERBS)),
          *(f"entries: {k}" for k in ("refund", "refund_top_up", "reversal", "order_cancelled",
                                      "pin_event", "points_redeemed")),
          *(f"refused: {c}" for c in ("insufficient_balance", "key_reused", "order_cancelled",
                                      "order_conflict", "order_in_progress", "pin_wrong",
                                      "pin_required", "points_short", "refund_exceeds_sale",
-                                     "card_exists", "unknown_card", "unknown_order")))
+                                     "card_exists", "day_closed", "unknown_card", "unknown_order")))
 
 
 def run_seeds(seeds):
@@ -38,6 +41,16 @@ def run_seeds(seeds):
     counts = collections.Counter()
     for seed in seeds:
         with Run(seed) as run:
+            run.live()
+        counts += run.counts
+    return counts
+
+
+def run_chains(seeds):
+    """Live them all, each in a chain of its own; what happened."""
+    counts = collections.Counter()
+    for seed in seeds:
+        with Chain(stores=1, regions=1) as chain, ChainRun(chain, "0101", seed) as run:
             run.live()
         counts += run.counts
     return counts
@@ -56,6 +69,16 @@ class Generated(unittest.TestCase):
         counts = run_seeds(SEEDS)
         show(counts)
         for mark in MARKS:
+            self.assertGreater(counts[mark], 0, mark)
+
+
+class Booked(unittest.TestCase):
+    """The same in a chain, whose link breaks, too."""
+
+    def test_the_books_are_what_the_tills_were_told(self):
+        counts = run_chains([1])
+        show(counts)
+        for mark in ("cuts", "kills", "replays", "booked accounts"):
             self.assertGreater(counts[mark], 0, mark)
 
 
@@ -78,7 +101,8 @@ class Explaining(unittest.TestCase):
 
     def setUp(self):
         opened = request("card", {"card_no": "1"})
-        self.start = [State().after(decide(State(), opened))]
+        new = State({("store",): "0107", ("day",): "2027-01-31"})
+        self.start = [new.after(decide(new, opened))]
 
     def assert_impossible(self, states, calls):
         with self.assertRaises(Unexplained):
@@ -257,6 +281,10 @@ FORGERIES = {
     "an_order_that_is_not_there": (is_look("look_order"),
                                    lambda answer: Answer(404, {
                                        "error": {"code": "unknown_order"}})),
+    "another_difference": (is_success("close"), lambda answer: Answer(
+        201, {**answer.body, "state": "mismatch", "diff": {"count": {"pos": 1, "journal": 2}}})),
+    "a_day_closed_twice": (is_refusal("day_closed"), lambda answer: Answer(
+        201, {"state": "sealed", "txn": answer.error["txn"]})),
     "an_order_less": (is_look("look_order"), lambda answer: Answer(200, {"orders": []})),
     "an_entry_more": (is_look("look_seq"), in_body(seq__stored=1)),
     "a_progress_that_was_none": (is_refusal("insufficient_balance"),
@@ -286,7 +314,7 @@ class ForgedAnswers(unittest.TestCase):
         with Run(2, kills=False) as run:
             run.live()
         cls.segments = run.segments
-        cls.before = recheck(cls.segments, [State()])
+        cls.before = recheck(cls.segments, run.start)
 
     def forged(self, chooses, forge):
         """(segment, the record) with one of the chosen answers forged, for some of them. Of calls
@@ -315,10 +343,11 @@ for _name, (_chooses, _forge) in FORGERIES.items():
 
 def main():
     """Seeds by hand, or the tests."""
-    if sys.argv[1:2] != ["--seeds"]:
+    ways = {"--seeds": run_seeds, "--chain": run_chains}
+    if len(sys.argv) != 3 or sys.argv[1] not in ways:
         unittest.main()
     first, last = sys.argv[2].split("..")
-    show(run_seeds(range(int(first), int(last) + 1)))
+    show(ways[sys.argv[1]](range(int(first), int(last) + 1)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ under its number any more."""
 
 import signal
 import unittest
+import urllib.parse
 
 from till_case import TillCase
 
@@ -21,7 +22,8 @@ class CancelOfSales(TillCase):
                          (700, {"principal": 700, "bonus": 0, "points": 0}, 7, 0, []))
         self.assertEqual(card.held(), (1000, 0, 0, 0))
         self.assertEqual(answer["balance"], card.now()["balance"])
-        self.assertEqual(self.orders(body["order_no"]), {"sale": ("cancelled", True, answer["txn"])})
+        self.assertEqual(self.orders(body["order_no"]),
+                         {"sale": ("cancelled", True, answer["txn"])})
         with self.unchanged(card):
             self.assert_error(self.lane.post("/v1/sales", body), 409, "order_cancelled",
                               txn=answer["txn"])
@@ -283,6 +285,16 @@ class CancelOfAnything(TillCase):
         self.assertEqual(self.cancel(sale["order_no"], "sale").body["txn"], first["txn"])
         with self.unchanged(card):
             self.assert_error(self.lane.post("/v1/sales", never), 409, "order_cancelled")
+
+    def test_every_order_number_can_be_cancelled(self):
+        card = self.card(1000)
+        for order in ("a/b", "a+b", "a%b", "a?b", "a#b", "a%2Fb", "..", "/", "a&b=c", '"\\',
+                      "x" * 64):
+            with self.subTest(order=order):
+                card.sell(1, order_no=order)
+                answer = self.cancel(urllib.parse.quote(order, safe=""), "sale")
+                self.assertEqual((answer.status, answer.body["order_no"]), (200, order))
+                self.assertEqual(card.held()[0], 1000)
 
     def test_bad_calls(self):
         with self.unchanged():

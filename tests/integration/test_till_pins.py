@@ -1,4 +1,4 @@
-"""PINs at the till: what is counted and when, who waits for whom, and where they are not written."""
+"""PINs at the till: what is counted and when, who waits for whom, and where none is written."""
 
 import os
 import signal

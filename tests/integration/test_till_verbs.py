@@ -1,5 +1,5 @@
-"""What tills can do beside plain sales: refunds of top-ups, redemptions, quotes, sales of many lines
-and tenders. Cancels are in test_till_cancels.py, PINs in test_till_pins.py."""
+"""What tills can do beside plain sales: refunds of top-ups, redemptions, quotes, sales of many
+lines and tenders. Cancels are in test_till_cancels.py, PINs in test_till_pins.py."""
 
 import os
 import signal

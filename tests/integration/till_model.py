@@ -1,5 +1,6 @@
 """What a store must answer, in Python and independent of its code: the contract of order numbers,
-Idempotency-Keys, cancels and PINs, over an arithmetic of accounts that is just large enough.
+Idempotency-Keys, cancels, PINs and closed days, over an arithmetic of accounts that is just large
+enough.
 
     outcome = decide(state, request)      what the answer must be, and what changes
     state = state.after(outcome)
@@ -7,10 +8,17 @@ Idempotency-Keys, cancels and PINs, over an arithmetic of accounts that is just 
 The store works offline under the base rules: no gifts, one point for each 100 fen of a receipt,
 points that lack become debt. So every lot is principal alone, without an end.
 
+Closed days run ahead of the calendar here: a run closes its first two, so that midnight changes
+nothing.
+
 A state is a set of facts that are never changed in place, by name:
 
+    ("store",)               its code
     ("seq",)                 last entry
-    ("entry", seq)           kind, order number, card that it opens
+    ("entry", seq)           kind, order number, business day, card that it opens
+    ("day",)                 business day of the last entry
+    ("sealed",)              the latest closed one
+    ("sum", day)             stored value, orders
     ("card", no)             PIN or None
     ("pin", no)              wrong ones in a row
     ("points", no)           held, owed
@@ -19,21 +27,21 @@ A state is a set of facts that are never changed in place, by name:
     ("refunds", seq)         its refunds that stand, the oldest first
     ("refund", seq)          the refund at seq: Refund
     ("redeemed", seq)        card, points
-    ("order", verb, no)      Order
+    ("order", verb, no)      Order; of verb "close" the number is the day
     ("key", key)             Kept
 """
 
 import collections
+import datetime
 import json
 
-STORE = "0107"
 TRIES = 5
 PATHS = {"card": "/v1/cards", "top_up": "/v1/top-ups", "sale": "/v1/sales", "refund": "/v1/refunds",
          "redemption": "/v1/points/redemptions"}
 VERBS = ("top_up", "sale", "refund", "redemption")  # that can be cancelled, in GET's order
 STATUS = {"unknown_card": 404, "unknown_order": 404, "bad_value": 400, "card_exists": 409,
           "key_reused": 409, "order_conflict": 409, "order_cancelled": 409,
-          "order_in_progress": 409}  # else 422
+          "order_in_progress": 409}  # else 422, which is kept for its key
 
 # body: canonical JSON without the PIN; of a cancel the verb of its order is in it.
 Request = collections.namedtuple("Request", "verb order body key pin")
@@ -46,7 +54,8 @@ Outcome = collections.namedtuple("Outcome", "status code replayed facts changes"
 
 def request(verb, body, key=None, pin=None):
     """A request, from its body as a dictionary."""
-    return Request(verb, body.get("order_no"), json.dumps(body, sort_keys=True), key, pin)
+    return Request(verb, body.get("order_no", body.get("day")), json.dumps(body, sort_keys=True),
+                   key, pin)
 
 
 def send(lane, asked):
@@ -61,6 +70,8 @@ def send(lane, asked):
     path = PATHS.get(asked.verb)
     if asked.verb == "cancel":
         path = f"/v1/orders/{body.pop('order_no')}/cancel"
+    if asked.verb == "close":
+        path = f"/v1/days/{body.pop('day')}/close"
     if asked.pin is not None:
         body["pin"] = asked.pin
     return lane.post(path, body, asked.key)
@@ -102,11 +113,6 @@ class State:
         return self.total
 
 
-def txn(seq):
-    """As answers have it."""
-    return f"{STORE}-1-{seq}"
-
-
 def frozen(facts):
     """Facts of an answer as a text that can be compared."""
     return json.dumps(facts, sort_keys=True)
@@ -128,6 +134,21 @@ class Step:
     def put(self, *name, fact):
         """Change a fact."""
         self.changes[name] = fact
+
+    def txn(self, seq):
+        """As answers have it."""
+        return f"{self.state.get('store')}-1-{seq}"
+
+    def open_day(self):
+        """The next entry's."""
+        day, sealed = self.get("day"), self.get("sealed", default="")
+        if sealed < day:
+            return day
+        return (datetime.date.fromisoformat(sealed) + datetime.timedelta(1)).isoformat()
+
+    def undoing(self, seq):
+        """What an entry adds to its day's orders that undoes the one at seq."""
+        return -1 if self.get("entry", seq)[2] == self.open_day() else 0
 
     # Accounts
 
@@ -167,11 +188,15 @@ class Step:
 
     # Outcomes
 
-    def append(self, kind, order, card=None):
-        """A new entry; its seq."""
-        seq = self.get("seq", default=0) + 1
+    def append(self, kind, card=None, stored=0, orders=0):
+        """A new entry, and what it adds to its day's sums; its seq."""
+        seq, day = self.get("seq", default=0) + 1, self.open_day()
+        sums = self.get("sum", day, default=(0, 0))
+        order = None if kind in ("pin_event", "day_sealed") else self.asked.order
         self.put("seq", fact=seq)
-        self.put("entry", seq, fact=(kind, order, card))
+        self.put("entry", seq, fact=(kind, order, day, card))
+        self.put("day", fact=day)
+        self.put("sum", day, fact=(sums[0] + stored, sums[1] + orders))
         return seq
 
     def keep(self, status, code, facts):
@@ -200,7 +225,9 @@ class Step:
 
     def done(self, seq, facts):
         """A success of an order."""
-        facts = {"txn": txn(seq), "order_no": self.asked.order, **facts}
+        facts = {"txn": self.txn(seq), **facts}
+        if "order_no" in self.body:
+            facts["order_no"] = self.asked.order
         self.put("order", self.asked.verb, self.asked.order,
                  fact=Order(identity(self.asked), seq, frozen(facts), None, False, None))
         return self.succeed(201, facts)
@@ -224,7 +251,7 @@ def answer_known(step):
 
     if order is not None and order.cancel_seq is not None and asked.verb != "cancel":
         return step.refuse("order_cancelled",
-                           **({"txn": txn(order.cancel_seq)} if order.reversed else {}))
+                           **({"txn": step.txn(order.cancel_seq)} if order.reversed else {}))
     if kept is not None:
         if kept.request != identity(asked):
             return step.refuse("key_reused")
@@ -234,6 +261,8 @@ def answer_known(step):
     if asked.verb == "cancel":
         return step.replay(200, None, order.cancel_facts) if order.cancel_seq is not None else None
     if order.request != identity(asked):
+        if asked.verb == "close":
+            return step.refuse("day_closed", txn=step.txn(order.seq))
         return step.refuse("order_conflict")
     return step.replay(201, None, order.facts)
 
@@ -243,7 +272,7 @@ def decide_card(step):
     card = step.body["card_no"]
     if step.get("card", card) is not None:
         return step.refuse("card_exists")
-    step.append("account_opened", None, card)
+    step.append("account_opened", card)
     step.put("card", card, fact=(step.asked.pin,))
     step.put("pin", card, fact=0)
     step.put("points", card, fact=(0, 0))
@@ -256,7 +285,7 @@ def decide_top_up(step):
     card, paid = step.body["card_no"], step.body["paid"]
     if step.get("card", card) is None:
         return step.refuse("unknown_card")
-    seq = step.append("top_up", step.asked.order)
+    seq = step.append("top_up", orders=1)
     step.put("lots", card, fact=(*step.get("lots", card), (seq, paid)))
     step.put("receipt", seq, fact=Receipt("top_up", card, paid, (), ((step.body["tender"], paid),)))
     return step.done(seq, {"gives": {"principal": paid, "bonus": 0, "points": 0, "uses": 0},
@@ -275,7 +304,7 @@ def judge_pin(step, card):
         return step.refuse("pin_locked")
     if step.asked.pin == pin:
         return None
-    step.append("pin_event", None)
+    step.append("pin_event")
     step.put("pin", card, fact=failures + 1)
     return step.refuse("pin_wrong", tries_left=TRIES - failures - 1)
 
@@ -310,7 +339,7 @@ def decide_sale(step):
     taken = take(step, card, wanted)
     stored = sum(x for _, x in taken)
     payable = amount - wanted + stored
-    seq = step.append("sale", step.asked.order)
+    seq = step.append("sale", stored=stored, orders=1)
     step.put("receipt", seq, fact=Receipt("sale", card, payable, taken, others))
     step.gain(card, payable // 100)
     if len(others) < len(tenders):
@@ -346,7 +375,8 @@ def decide_refund(step):
 
 def finish_refund(step, seq, kind, refund, facts):
     """Write it; the answer of a refund, or of the cancel that it is."""
-    at = step.append(kind, step.asked.order)
+    at = step.append(kind, stored=-sum(x for _, x in refund.back or ()),
+                     orders=step.undoing(seq) if step.asked.verb == "cancel" else 1)
     step.put("refund", at, fact=refund)
     step.put("refunds", seq, fact=(*step.get("refunds", seq, default=()), at))
     step.claw(refund.card, refund.clawed)
@@ -411,7 +441,7 @@ def decide_redemption(step):
     held, owed = step.get("points", card)
     if points > held:
         return step.refuse("points_short", points_held=held, points_wanted=points)
-    seq = step.append("points_redeemed", step.asked.order)
+    seq = step.append("points_redeemed", orders=1)
     step.put("points", card, fact=(held - points, owed))
     step.put("redeemed", seq, fact=(card, points))
     return step.done(seq, {"points": points, "item": step.body["item"], **step.balances(card)})
@@ -422,7 +452,7 @@ def end_order(step, seq, facts=None):
     verb = step.body["verb"]
     order = step.get("order", verb, step.asked.order) or Order(None, None, None, None, False, None)
     facts = {"state": "cancelled", "verb": verb, "order_no": step.asked.order,
-             **({"txn": txn(seq), **facts} if facts is not None else {})}
+             **({"txn": step.txn(seq), **facts} if facts is not None else {})}
     step.put("order", verb, step.asked.order,
              fact=order._replace(cancel_seq=seq, reversed="txn" in facts,
                                  cancel_facts=frozen(facts)))
@@ -433,7 +463,7 @@ def decide_cancel(step):
     """Of an order that is not cancelled yet."""
     order = step.get("order", step.body["verb"], step.asked.order)
     if order is None:
-        return end_order(step, step.append("order_cancelled", step.asked.order))
+        return end_order(step, step.append("order_cancelled"))
     return CANCELS[step.body["verb"]](step, order.seq)
 
 
@@ -452,14 +482,14 @@ def is_all_back(step, seq):
 def cancel_sale(step, seq):
     """What is left of it comes back."""
     if is_all_back(step, seq):
-        return end_order(step, step.append("order_cancelled", step.asked.order))
+        return end_order(step, step.append("order_cancelled"))
     return refund_sale(step, seq, None)
 
 
 def cancel_top_up(step, seq):
     """The whole lot, or nothing."""
     if is_all_back(step, seq):
-        return end_order(step, step.append("order_cancelled", step.asked.order))
+        return end_order(step, step.append("order_cancelled"))
     receipt = step.get("receipt", seq)
     if step.refunded(seq) > 0 or \
             step.held(receipt.card, seq) < receipt.payable:
@@ -467,12 +497,12 @@ def cancel_top_up(step, seq):
     return refund_top_up(step, seq, None)
 
 
-def restore(step, card, value, points):
-    """The reversal's entry and answer."""
+def restore(step, seq, card, value, points, stored=0):
+    """The entry and the answer of a reversal of the entry at seq."""
     step.gain(card, points)
-    seq = step.append("reversal", step.asked.order)
-    return end_order(step, seq, {"restored": {"principal": value, "bonus": 0, "points": points},
-                                 **step.balances(card)})
+    at = step.append("reversal", stored=stored, orders=step.undoing(seq))
+    return end_order(step, at, {"restored": {"principal": value, "bonus": 0, "points": points},
+                                **step.balances(card)})
 
 
 def cancel_refund(step, seq):
@@ -487,13 +517,30 @@ def cancel_refund(step, seq):
     for lot, x in back:
         step.move_lot(refund.card, lot, -x)
     step.put("refunds", refund.of, fact=standing[:-1])
-    return restore(step, refund.card, -sum(x for _, x in back), refund.clawed)
+    value = sum(x for _, x in back)
+    return restore(step, seq, refund.card, -value, refund.clawed,
+                   value if refund.back is not None else 0)
 
 
 def cancel_redemption(step, seq):
     """The points come back."""
     card, points = step.get("redeemed", seq)
-    return restore(step, card, 0, points)
+    return restore(step, seq, card, 0, points)
+
+
+def decide_close(step):
+    """Seal a day that has begun, whatever the till's own figures are."""
+    day = step.body["day"]
+    if day > step.get("day"):
+        return step.refuse("bad_value")
+    pos = step.body.get("pos", {})
+    journal = dict(zip(("stored_value", "count"), step.get("sum", day, default=(0, 0))))
+    diff = {name: {"pos": pos[name], "journal": journal[name]} for name in pos
+            if pos[name] != journal[name]}
+    seq = step.append("day_sealed")
+    step.put("sealed", fact=max(day, step.get("sealed", default="")))
+    return step.done(seq, {"business_day": day, **({"state": "mismatch", "diff": diff} if diff else
+                                                   {"state": "sealed"})})
 
 
 def look_order(step):
@@ -505,7 +552,8 @@ def look_order(step):
             facts = json.loads(order.facts) if order.facts is not None else {}
             found.append({**facts, "verb": verb, "state": "done" if order.cancel_seq is None else
                           "cancelled",
-                          **({"cancel_txn": txn(order.cancel_seq)} if order.reversed else {})})
+                          **({"cancel_txn": step.txn(order.cancel_seq)} if order.reversed
+                             else {})})
     if not found:
         return step.refuse("unknown_order")
     return Outcome(200, None, False, {"orders": found}, {})
@@ -526,28 +574,8 @@ def look_seq(step):
 
 
 DECISIONS = {"card": decide_card, "top_up": decide_top_up, "sale": decide_sale,
-             "refund": decide_refund, "redemption": decide_redemption, "cancel": decide_cancel}
+             "refund": decide_refund, "redemption": decide_redemption, "cancel": decide_cancel,
+             "close": decide_close}
 CANCELS = {"sale": cancel_sale, "top_up": cancel_top_up, "refund": cancel_refund,
            "redemption": cancel_redemption}
 LOOKS = {"look_order": look_order, "look_account": look_account, "look_seq": look_seq}
-
-
-def contains(got, expected):
-    """Whether all that is expected is there; an answer may tell more. Lists as sets by verb."""
-    if isinstance(expected, dict):
-        return isinstance(got, dict) and all(name in got and contains(got[name], value)
-                                             for name, value in expected.items())
-    if isinstance(expected, list):
-        return isinstance(got, list) and len(got) == len(expected) and \
-            all(contains(g, e) for g, e in zip(got, expected))
-    return got == expected
-
-
-def matches(outcome, answer):
-    """Whether this is the answer that the outcome asks for."""
-    if (answer.status, answer.code, answer.is_replay) != (outcome.status, outcome.code,
-                                                          outcome.replayed):
-        return False
-    said = answer.body if answer.code is None else answer.error
-    return contains(said, outcome.facts) and \
-        all((name in said) == (name in outcome.facts) for name in ("txn", "remaining"))

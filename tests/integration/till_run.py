@@ -6,6 +6,7 @@ is killed under them; every answer is checked as it comes.
     run.counts          what happened"""
 
 import collections
+import datetime
 import json
 import random
 import signal
@@ -14,11 +15,12 @@ import time
 
 from store_case import Shop
 from till_history import Ledger, Unexplained, explain, make_call
-from till_model import VERBS, State, Step, answer_known, request
+from till_model import VERBS, State, Step, answer_known, decide, request, send
 from tills import Lane
 
 POINTS = ("store.before_append", "store.mid_append", "store.after_append", "store.before_commit",
-          "store.after_commit", "store.after_release", "store.pin_checked")
+          "store.after_commit", "store.after_release", "store.pin_checked",
+          "store.mid_close")
 LANES = 4
 PIN = "2580"
 WRONG = "0000"
@@ -27,8 +29,10 @@ WRONG = "0000"
 class Calls:
     """Random calls: few cards, orders and keys at a time, so that they often meet."""
 
-    def __init__(self, rng):
+    def __init__(self, rng, store, day):
         self.rng = rng
+        self.store = store
+        self.day = day  # the present one
         self.round = 0
         self.made = []
         self.done = []  # successes of orders, as answered
@@ -85,6 +89,8 @@ class Calls:
         if how < 0.85 and asked.pin is not None:
             return asked._replace(pin=self.rng.choice((PIN, WRONG, None)))
         body = json.loads(asked.body)
+        if asked.verb == "close":
+            body["pos"] = {"count": self.rng.randrange(3)}
         for name in ("amount", "paid", "points"):
             if isinstance(body.get(name), int) and "tenders" not in body:
                 body[name] += 1
@@ -93,8 +99,8 @@ class Calls:
     def new(self):
         """A call of any kind."""
         verb = self.rng.choices(("card", "top_up", "sale", "refund", "redemption", "cancel",
-                                 "look_order", "look_seq"),
-                                (6, 16, 32, 20, 10, 13, 4, 1))[0]
+                                 "close", "look_order", "look_seq"),
+                                (6, 16, 32, 20, 10, 13, 4, 4, 1))[0]
         if verb.startswith("look"):
             return request(verb, {"order_no": self.near("o", 6)})
         body, pin = getattr(self, verb)()
@@ -136,7 +142,7 @@ class Calls:
         return self.rng.choices((PIN, WRONG, None), (1, 8, 1) if is_guessed else (8, 1, 1))[0]
 
     def refund(self):
-        of = {"store": "0107", "order_no": self.near("o", 6)}
+        of = {"store": self.store, "order_no": self.near("o", 6)}
         receipts = [c for c in self.done[-16:] if c.asked.verb in ("sale", "top_up")]
         if receipts and self.rng.random() < 0.5:
             of = {"txn": self.rng.choice(receipts).answer.body["txn"]}
@@ -157,22 +163,45 @@ class Calls:
         return {"order_no": self.near("o", 6), "verb": self.rng.choice(VERBS)}, None
 
 
+    def close(self):
+        day = datetime.date.fromisoformat(self.day)
+        if self.rng.random() < 0.4:
+            day += datetime.timedelta(self.rng.randrange(-9, 2))
+        body = {"day": day.isoformat()}
+        if self.rng.random() < 0.6:
+            body["pos"] = {name: self.rng.choice((0, 1, 2, 3, 100, 250))
+                           for name in self.rng.sample(("stored_value", "count"),
+                                                       self.rng.randrange(1, 3))}
+        return body, None
+
+
 class Run:
     """A store, its tills, and what may be true of it."""
 
-    def __init__(self, seed, phases=30, kills=True, lane=Lane):
+    def __init__(self, seed, phases=30, kills=True, lane=Lane, shop=None):
         self.seed = seed
         self.rng = random.Random(seed)
         self.phases = phases
         self.kills = kills
         self.n_points = seed  # so that few seeds pass all points
-        self.calls = Calls(self.rng)
-        self.states = [State()]
         self.ledger = Ledger()
         self.segments = []  # calls that ran side by side, in the order of the segments
         self.counts = collections.Counter(seeds=1)
-        self.shop = Shop()
+        self.shop = shop if shop is not None else Shop()
         self.lanes = [lane(self.shop.url, self.shop.pair(n + 2)) for n in range(LANES)]
+        self.states = self.start = self.first_states()
+        self.calls = Calls(self.rng, self.states[0].get("store"), self.states[0].get("day"))
+
+    def first_states(self):
+        """One state: a card is issued, which tells the business day."""
+        asked = request("card", {"card_no": "first"})
+        answer = send(self.lanes[0], asked)
+        entry = self.shop.manage("GET", "/v1/journal?from=1&limit=1")[2]["items"][0]
+        if answer.status != 201 or entry["seq"] != 1:
+            raise Unexplained(answer)
+        store = entry["txn"].split("-")[0]
+        state = State({("store",): store, ("day",): entry["business_day"]})
+        return [state.after(decide(state, asked))]
 
     def close(self):
         """End the store."""
@@ -190,6 +219,11 @@ class Run:
 
     def live(self):
         """All phases, and the end."""
+        for _ in range(2):
+            day = self.states[0].get("day")
+            self.solo([request("close", {"day": day}),
+                       request("top_up", {"order_no": f"after {day}".replace(" ", "-"), "paid": 1,
+                                          "card_no": "first", "tender": "cash"})])
         for _ in range(self.phases):
             self.phase()
         self.finish()
@@ -239,10 +273,13 @@ class Run:
         """It dies by itself, in mid-transaction."""
         self.n_points += 1
         point = POINTS[self.n_points % len(POINTS)]
-        passes = 1 if point == "store.pin_checked" else self.rng.randrange(1, 5)
-        self.restart(f"{point}:{passes}")
+        is_rare = point in ("store.pin_checked", "store.mid_close")
+        self.restart(f"{point}:{1 if is_rare else self.rng.randrange(1, 5)}")
         for _ in range(4):
-            if not self.batch(self.lists()):
+            lists = self.lists()
+            if point == "store.mid_close":
+                lists[0].insert(1, request("close", *self.calls.close()))
+            if not self.batch(lists):
                 self.counts[f"died at {point}"] += 1
                 break
         else:
@@ -294,6 +331,7 @@ class Run:
             self.count(call)
         self.ledger.take(calls)
         self.states = explain(self.states, calls)
+        self.calls.day = self.states[0].get("day")
         self.calls.done.extend(c for c in calls if c.answer is not None and
                                c.answer.status == 201 and not c.answer.is_replay and
                                c.asked.verb in VERBS)
@@ -363,9 +401,9 @@ class Run:
             if not answer["items"]:
                 break
         self.ledger.check_journal(items)
-        listed = [(i["kind"], i["order_no"]) for i in items]
+        listed = [(i["kind"], i["order_no"], i["business_day"]) for i in items]
         self.states = [s for s in self.states if listed == [
-            s.get("entry", seq)[:2] for seq in range(1, s.get("seq") + 1)]]
+            s.get("entry", seq)[:3] for seq in range(1, s.get("seq") + 1)]]
         if not self.states:
             raise Unexplained("the journal has other entries than the answers told of")
         if self.shop.verified() != len(items):
@@ -373,5 +411,5 @@ class Run:
         self.counts["entries"] += len(items)
         for item in items:
             self.counts[f"entries: {item['kind']}"] += 1
-        return {self.states[0].get("entry", i["seq"])[2]: i["account"] for i in items
+        return {self.states[0].get("entry", i["seq"])[3]: i["account"] for i in items
                 if i["kind"] == "account_opened"}
