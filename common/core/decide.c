@@ -142,12 +142,14 @@ int draft_restore_points(struct draft *d, const struct account *acc, const Trib_
 	return rest + never > 0 ? add_points(d, acc, POINTS_LOT_NEVER, rest + never) : 0;
 }
 
-int draft_claw_points(struct draft *d, const struct account *acc, int32_t today, int64_t points)
+int draft_take_points(struct draft *d, const struct account *acc, int32_t today, int64_t points,
+		      enum points_order order, int64_t *ret_rest)
 {
 	int64_t rest = points;
 
-	for (uint32_t i = acc->n_slices; i > 0 && rest > 0; i--) {
-		const struct slice *s = &acc->slices[i - 1];
+	for (uint32_t i = 0; i < acc->n_slices && rest > 0; i++) { /* A3 */
+		uint32_t at = order == POINTS_SOONEST_FIRST ? i : acc->n_slices - 1 - i;
+		const struct slice *s = &acc->slices[at];
 		int64_t x = rest < s->principal ? rest : s->principal;
 		int r;
 
@@ -158,8 +160,17 @@ int draft_claw_points(struct draft *d, const struct account *acc, int32_t today,
 			return r;
 		rest -= x;
 	}
-	d->points_owed += rest;
+	*ret_rest = rest;
 	return 0;
+}
+
+int draft_claw_points(struct draft *d, const struct account *acc, int32_t today, int64_t points)
+{
+	int64_t rest = 0;
+	int r = draft_take_points(d, acc, today, points, POINTS_LATEST_FIRST, &rest);
+
+	d->points_owed += rest;
+	return r;
 }
 
 int draft_finish(const struct draft *d, const struct till_context *t, const struct account *acc,

@@ -39,6 +39,16 @@ Trib__V1__LotTerms *draft_terms_copy(struct draft *d, const Trib__V1__LotTerms *
  * expiry. ERR_FULL. */
 int MUST_CHECK draft_gain_points(struct draft *d, const struct account *acc, int64_t points);
 
+enum points_order {
+	POINTS_SOONEST_FIRST, /* by expiry */
+	POINTS_LATEST_FIRST
+};
+
+/* Take points (>= 0) from the slices held here and not expired; *ret_rest is what they lack. Room
+ * for all slices is needed. ERR_FULL. */
+int MUST_CHECK draft_take_points(struct draft *d, const struct account *acc, int32_t today,
+				 int64_t points, enum points_order order, int64_t *ret_rest);
+
 /* Take back points (>= 0) from the slices held here and not expired, those that expire last first:
  * the other order would let a member renew points near their end by buying and refunding. What
  * the slices lack becomes debt. Room for all slices is needed. ERR_FULL. */

@@ -15,32 +15,13 @@ static Trib__V1__PointsRedeemed *make_body(const struct redemption_command *cmd,
 	return body->item != NULL ? body : NULL;
 }
 
-/* Take points that are held, those that expire first. */
-static int take_points(const struct account *acc, int32_t today, int64_t points, struct draft *d)
-{
-	int64_t rest = points;
-
-	for (uint32_t i = 0; i < acc->n_slices && rest > 0; i++) { /* A3 */
-		const struct slice *s = &acc->slices[i];
-		int64_t x = rest < s->principal ? rest : s->principal;
-		int r;
-
-		if (s->unit != TRIB__V1__UNIT__UNIT_POINTS || today > s->expires)
-			continue;
-		r = draft_add(d, TRIB__V1__UNIT__UNIT_POINTS, s->lot, -x, 0, NULL);
-		if (r < 0)
-			return r;
-		rest -= x;
-	}
-	return 0;
-}
-
 enum code redemption_decide(const struct till_context *t, const struct account *acc,
 			    const struct redemption_command *cmd, struct arena *a,
 			    Trib__V1__Entry *ret_entry, struct till_facts *ret_facts)
 {
 	Trib__V1__Entry e = *ret_entry;
 	struct till_facts facts = facts_of(acc, t->today);
+	int64_t lacking = 0;
 	struct draft d;
 
 	facts.points_wanted = cmd->points;
@@ -54,7 +35,8 @@ enum code redemption_decide(const struct till_context *t, const struct account *
 	e.body_case = TRIB__V1__ENTRY__BODY_POINTS_REDEEMED;
 	e.points_redeemed = make_body(cmd, a);
 	if (e.points_redeemed == NULL || draft_init(&d, a, acc->n_slices) < 0 ||
-	    take_points(acc, t->today, cmd->points, &d) < 0 || draft_finish(&d, t, acc, &e) < 0)
+	    draft_take_points(&d, acc, t->today, cmd->points, POINTS_SOONEST_FIRST, &lacking) < 0 ||
+	    lacking != 0 || draft_finish(&d, t, acc, &e) < 0)
 		return CODE_INTERNAL;
 	*ret_entry = e;
 	return CODE_OK;
