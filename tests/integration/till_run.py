@@ -143,12 +143,12 @@ class Calls:
 
     def refund(self):
         of = {"store": self.store, "order_no": self.near("o", 6)}
-        receipts = [c for c in self.done[-16:] if c.asked.verb in ("sale", "top_up")]
-        if receipts and self.rng.random() < 0.5:
+        receipts = [c for c in self.done if c.asked.verb in ("sale", "top_up")][-4:]
+        if receipts and self.rng.random() < 0.6:
             of = {"txn": self.rng.choice(receipts).answer.body["txn"]}
         body = {"order_no": self.near("o", 6), "of": of}
-        if self.rng.random() < 0.6:
-            body["amount"] = self.rng.choice((50, 100, 250, 300))
+        if self.rng.random() < 0.7:
+            body["amount"] = self.rng.choice((10, 50, 50, 100, 300))
         return body, None
 
     def redemption(self):
