@@ -188,7 +188,7 @@ enum code refund_decide(const struct till_context *t, const struct account *acc,
 	*ret_facts = facts;
 	if (c != CODE_OK)
 		return c;
-	if (type->clawback == TRIB__V1__CLAWBACK__CLAWBACK_REFUSE &&
+	if (type->clawback == TRIB__V1__CLAWBACK__CLAWBACK_REFUSE && !cmd->is_cancel &&
 	    facts.points_wanted > facts.points_held)
 		return CODE_POINTS_SHORT;
 

@@ -86,7 +86,9 @@ struct refund_command {
 	bool has_amount;
 	int64_t amount; /* else the whole rest */
 	const char *reason; /* or NULL */
-	bool is_cancel; /* of the whole top-up: refused where anything of it was spent */
+	/* Cancels the order. Of a sale it is never refused for want of points: they become a debt,
+	 * whatever the policy. Of a top-up it is refused where anything of it was spent. */
+	bool is_cancel;
 };
 
 /* Facts that go with a refusal; 0 where they do not apply. */

@@ -66,7 +66,8 @@
 
 #define AGENT_MAX_PENDING 4096
 #define AGENT_MAX_RULE_SETS 8
-#define AGENT_MAX_CHECKS 64 /* PINs under check at a time */
+#define AGENT_MAX_CHECKS 64 /* PINs under check at a time, */
+#define AGENT_MAX_LANE_CHECKS 4 /* of one lane: others do not wait behind it for long */
 #define AGENT_MAX_CLOSES 8 /* days that are summed or wait for it */
 #define AGENT_MAX_HELD (AGENT_MAX_CHECKS + AGENT_MAX_CLOSES)
 #define AGENT_MAX_EFFECTS 8

@@ -6,7 +6,8 @@
  *   happened               ─> the reversing entry, with `cancels` in its header:
  *       sale                    a refund of what is left of it
  *       top-up                  a refund of all of it; spent in part: refused
- *       refund, redemption      a reversal; refused where a later refund rests on it
+ *       refund, redemption      a reversal; refused where a later refund rests on it, or its
+ *                               receipt was cancelled: that order would have succeeded again
  *   nothing is left of it  ─> entry "order cancelled"
  *
  * One of these and the order's end are written in one transaction (G13). */
@@ -33,12 +34,17 @@ static enum code reverse(struct agent *a, const struct agent_command *c,
 			 const struct agent_loaded *l, const struct till_context *t,
 			 Trib__V1__Entry *e, struct till_facts *facts, struct agent_effects *out)
 {
+	const char *why = NULL;
 	struct agent_answer *x;
 
-	if (c->cancel == AGENT_REFUND && !l->is_last_refund) {
+	if (c->cancel == AGENT_REFUND && l->is_receipt_cancelled)
+		why = "its receipt was cancelled: undoing the refund would undo that";
+	else if (c->cancel == AGENT_REFUND && !l->is_last_refund)
+		why = "a later refund of the same receipt stands: cancel that one first";
+	if (why != NULL) {
 		x = agent_refuse(out, c, CODE_ORDER_CONFLICT);
 		x->param = "order_no";
-		x->detail = "a later refund of the same receipt stands: cancel that one first";
+		x->detail = why;
 		return CODE_ORDER_CONFLICT;
 	}
 	return reversal_decide(t, l->account, l->receipt, &a->arena, e, facts);

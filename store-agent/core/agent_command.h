@@ -136,6 +136,7 @@ struct agent_loaded {
 	/* What of it came back so far; of a refund that is cancelled: of its own receipt. */
 	int64_t receipt_refunded;
 	bool is_last_refund; /* cancel of a refund: no later one of its receipt stands */
+	bool is_receipt_cancelled; /* and the order of its receipt came to its end */
 	size_t n_closed; /* lots of the receipt whose top-up was refunded */
 	const int64_t *closed;
 	struct agent_day day; /* AGENT_CLOSE_DAY: as it is now */

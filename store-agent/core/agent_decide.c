@@ -366,6 +366,8 @@ void agent_quote(struct agent *a, const struct agent_command *c, struct agent_lo
 	}
 	if (code == CODE_OK)
 		code = agent_gate(a, c, l);
+	if (code == CODE_OK && agent_is_pin_needed(c, l) && agent_is_pin_locked(c, l))
+		code = CODE_PIN_LOCKED;
 	x = agent_answer_add(out, c, AGENT_QUOTED);
 	x->code = code;
 	x->facts = facts;

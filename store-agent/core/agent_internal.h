@@ -64,6 +64,7 @@ enum code agent_judge_pin(struct agent *a, const struct agent_command *c, struct
 			  const struct till_context *t, Trib__V1__Entry *e,
 			  struct agent_effects *out);
 bool agent_is_pin_needed(const struct agent_command *c, const struct agent_loaded *l);
+bool agent_is_pin_locked(const struct agent_command *c, const struct agent_loaded *l);
 
 /* agent_link.c: the relay. */
 void agent_watch_booking(struct agent *a, uint64_t now_ms, struct agent_effects *out);

@@ -24,6 +24,21 @@ bool agent_is_pin_needed(const struct agent_command *c, const struct agent_loade
 	return s->n_tenders == 0;
 }
 
+bool agent_is_pin_locked(const struct agent_command *c, const struct agent_loaded *l)
+{
+	return c->wall_ms < l->pin.locked_until_ms;
+}
+
+/* A check costs a hundred times what a sale does: no lane may fill the queue. */
+static bool has_room_to_check(const struct agent *a, uint32_t lane)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_checking; i++)
+		n += a->checking[i]->lane == lane;
+	return a->n_checking < AGENT_MAX_CHECKS && n < AGENT_MAX_LANE_CHECKS;
+}
+
 /* The wrong PIN's entry, and after it the refusal (G12). */
 static enum code on_wrong(struct agent *a, const struct agent_command *c, struct agent_loaded *l,
 			  const struct till_context *t, Trib__V1__Entry *e,
@@ -70,7 +85,7 @@ enum code agent_judge_pin(struct agent *a, const struct agent_command *c, struct
 {
 	if (!agent_is_pin_needed(c, l))
 		return CODE_OK;
-	if (c->pin != AGENT_PIN_ABSENT && c->wall_ms < l->pin.locked_until_ms) {
+	if (c->pin != AGENT_PIN_ABSENT && agent_is_pin_locked(c, l)) {
 		agent_refuse(out, c, CODE_PIN_LOCKED)->pin_locked_until_ms = l->pin.locked_until_ms;
 		return CODE_PIN_LOCKED;
 	}
@@ -78,7 +93,7 @@ enum code agent_judge_pin(struct agent *a, const struct agent_command *c, struct
 	case AGENT_PIN_ABSENT:
 		return CODE_PIN_REQUIRED;
 	case AGENT_PIN_GIVEN:
-		if (a->n_checking >= AGENT_MAX_CHECKS)
+		if (!has_room_to_check(a, c->lane))
 			return CODE_RATE_LIMITED;
 		agent_effect_add(out, AGENT_CHECK_PIN)->load = c;
 		return CODE_PIN_REQUIRED;

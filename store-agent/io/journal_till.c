@@ -207,6 +207,24 @@ static bool has_later_refund(struct journal *j, uint64_t of_seq, uint64_t seq)
 	return true;
 }
 
+/* Whether the order of the sale or top-up at seq was cancelled. */
+static bool is_order_cancelled(struct journal *j, uint64_t seq)
+{
+	const Trib__V1__Entry *e = entry_read(j, seq);
+	sqlite3_stmt *st = journal_statement(j, JOURNAL_ORDER_GET);
+	bool is_cancelled;
+
+	if (e == NULL || e->order_no == NULL)
+		return false;
+	journal_bind_int(st, 1, entry_order_verb(e));
+	journal_bind_text(st, 2, e->order_no);
+	if (!journal_row(j, st))
+		return false;
+	is_cancelled = sqlite3_column_int64(st, 5) != 0;
+	journal_reset(st);
+	return is_cancelled;
+}
+
 /* Load the entry that is refunded or cancelled, and what stands of its receipt. */
 static void load_receipt(struct journal *j, uint64_t seq)
 {
@@ -225,6 +243,7 @@ static void load_receipt(struct journal *j, uint64_t seq)
 		of_seq = e->refund_top_up->of_seq;
 	l->receipt_refunded = refunded_read(j, of_seq);
 	l->is_last_refund = of_seq != seq && !has_later_refund(j, of_seq, seq);
+	l->is_receipt_cancelled = of_seq != seq && is_order_cancelled(j, of_seq);
 	if (e->body_case == TRIB__V1__ENTRY__BODY_SALE)
 		load_closed(j, e);
 }

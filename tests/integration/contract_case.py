@@ -306,6 +306,19 @@ class Case(unittest.TestCase):
         SEEN.add(op, seen)
         return *seen, value
 
+    def points_of_a_top_up_that_are_spent(self, cancel):
+        """The same, of points that came with a top-up, which is cancelled."""
+        card, order = self.order("vip"), self.order("T")
+        self.at("0101", "/v1/cards", {"card_no": card, "account_type": "vip"})
+        self.at("0101", "/v1/top-ups", {"order_no": order, "card_no": card, "paid": 100000,
+                                        "tender": "cash"})
+        self.at("0101", "/v1/points/redemptions", {
+            "order_no": self.order("P"), "card_no": card, "points": 500, "item": "CUP-1"})
+        got = self.at("0101", cancel(order), {"verb": "top_up"})
+        self.assertEqual(got[:2], (422, "points_short"), got)
+        error = got[2]["error"]
+        self.assertEqual((error["points_held"], error["points_wanted"]), (0, 500))
+
     def points_that_are_spent(self, target, body):
         """Of an account whose rules let no points be owed; both are functions of the sale."""
         card = self.order("vip")

@@ -335,8 +335,7 @@ class Calls(Case):
         self.at("0102", "/v1/sales", {"order_no": self.order("S"), "card_no": "both", "amount": 1})
         got = self.at("0102", cancel(order), {"verb": "top_up"})
         self.assertEqual(got[:2], (422, "insufficient_here"), got)
-        self.points_that_are_spent(lambda sale: cancel(sale["order_no"]),
-                                   lambda sale: {"verb": "sale"})
+        self.points_of_a_top_up_that_are_spent(cancel)
         self.expect(404, "not_found", "POST", cancel("a%"), {"verb": "sale"})
         error = self.refused(400, "bad_value", cancel("a%20b"), {"verb": "sale"})
         self.assertEqual(error["param"], "order_no")

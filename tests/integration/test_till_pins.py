@@ -331,8 +331,8 @@ class ManyChecks(PinCase):
     def test_a_till_that_hangs_up_finds_its_sale_done(self):
         card = self.card()
         bodies = [card.sale_of(1) for _ in range(10)]
-        for body in bodies:
-            lane = Lane(self.shop.url, self.lanes[0].token)
+        for at, body in zip(self.lanes, bodies):
+            lane = Lane(self.shop.url, at.token)
             lane.send("POST", "/v1/sales", body)
             lane.close()
         answers = [self.lane.post("/v1/sales", body) for body in bodies]

@@ -90,6 +90,7 @@ static void every_wrong_pin_is_counted_before_it_is_answered(void **state)
 	before = s->agent->durable.seq;
 	for (size_t i = 0; i < AGENT_PIN_TRIES + 2; i++) {
 		c[i] = pin_sale(s, orders[i]);
+		c[i].lane = 1 + (uint32_t)i;
 		(void)shop_take(s, &c[i]);
 	}
 	for (size_t i = 0; i < AGENT_PIN_TRIES; i++) {
@@ -171,11 +172,51 @@ static void too_many_checks_are_turned_away(void **state)
 	for (size_t i = 0; i < AGENT_MAX_CHECKS; i++) {
 		snprintf(orders[i], sizeof(orders[i]), "o%zu", i);
 		c[i] = pin_sale(s, orders[i]);
+		c[i].lane = (uint32_t)(i / AGENT_MAX_LANE_CHECKS);
 		(void)shop_take(s, &c[i]);
+		assert_non_null(shop_effect(s, AGENT_CHECK_PIN));
 	}
 	c[AGENT_MAX_CHECKS] = pin_sale(s, "more");
+	c[AGENT_MAX_CHECKS].lane = 99;
 	a = shop_take(s, &c[AGENT_MAX_CHECKS]);
 	assert_int_equal(a->code, CODE_RATE_LIMITED);
+}
+
+static void a_lane_s_checks_leave_room_for_others(void **state)
+{
+	struct shop *s = *state;
+	static struct agent_command c[AGENT_MAX_LANE_CHECKS + 2];
+	static char orders[AGENT_MAX_LANE_CHECKS + 2][8];
+
+	fill_with_pin(s);
+	for (size_t i = 0; i < AGENT_MAX_LANE_CHECKS + 2; i++) {
+		struct shop_answer *a;
+
+		snprintf(orders[i], sizeof(orders[i]), "o%zu", i);
+		c[i] = pin_sale(s, orders[i]);
+		c[i].lane = i <= AGENT_MAX_LANE_CHECKS ? 1 : 2;
+		a = shop_take(s, &c[i]);
+		if (i == AGENT_MAX_LANE_CHECKS)
+			assert_int_equal(a->code, CODE_RATE_LIMITED);
+		else
+			assert_non_null(shop_effect(s, AGENT_CHECK_PIN));
+	}
+}
+
+static void a_refund_of_a_cancelled_order_stays(void **state)
+{
+	struct shop *s = *state;
+	struct agent_command sale, refund, end;
+
+	shop_fill(s, "4001", 1000);
+	sale = shop_sale(s, "o1", "4001", 400);
+	(void)shop_do(s, &sale);
+	refund = shop_refund(s, "r1", "0107", "o1", 0);
+	assert_true(shop_do(s, &refund)->is_append);
+	end = cancel(s, "o1", AGENT_SALE); /* nothing is left to reverse */
+	assert_true(shop_do(s, &end)->is_append);
+	end = cancel(s, "r1", AGENT_REFUND); /* would sell again what was cancelled */
+	assert_int_equal(shop_do(s, &end)->code, CODE_ORDER_CONFLICT);
 }
 
 static void a_rolled_back_cancel_leaves_the_order_open(void **state)
@@ -239,6 +280,8 @@ int main(void)
 		T(a_lock_outlives_a_restart_and_ends_by_time),
 		T(a_pin_that_could_not_be_checked_counts_for_nothing),
 		T(too_many_checks_are_turned_away),
+		T(a_lane_s_checks_leave_room_for_others),
+		T(a_refund_of_a_cancelled_order_stays),
 		T(a_rolled_back_cancel_leaves_the_order_open),
 		T(a_cancel_and_its_order_may_share_a_turn),
 		T(kinds_that_hq_does_not_book_are_not_written),
