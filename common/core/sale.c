@@ -221,6 +221,11 @@ enum code sale_decide(const struct till_context *t, const struct account *acc,
 			p.stored_value, taken, &n);
 	if (sum < p.stored_value && !(cmd->allow_partial && sum > 0))
 		return facts.total >= p.stored_value ? CODE_INSUFFICIENT_HERE : insufficient(acc);
+	if (n > SALE_MAX_LOTS) {
+		ret_facts->param = "amount";
+		ret_facts->detail = "more than 512 separate lots would pay it: split the sale";
+		return CODE_BAD_VALUE;
+	}
 	p.stored_value = sum;
 	e.body_case = TRIB__V1__ENTRY__BODY_SALE;
 	if (make_body(t, acc, cmd, &p, a, &e.sale) < 0 || add_taken(taken, n, &d) < 0 ||

@@ -23,6 +23,8 @@
 #define TENDER_STORED_VALUE "stored_value"
 #define SALE_MAX_LINES 500
 #define SALE_MAX_TENDERS 16
+/* Lots that one sale may take: what undoes it, a reversal of its refund, still fits an entry. */
+#define SALE_MAX_LOTS 512
 
 /* Where and when an operation happens; time comes in with the event. */
 struct till_context {
@@ -99,6 +101,8 @@ struct till_facts {
 	int64_t rest; /* refundable rest of a receipt */
 	int64_t points_held; /* that can be taken back */
 	int64_t points_wanted; /* back by a refund, or for a redemption */
+	const char *param,
+		*detail; /* of CODE_BAD_VALUE where there is more to say; static, or NULL */
 };
 
 /* Each decides one verb. On CODE_OK, *ret_entry's body and effects (account, points_owed,

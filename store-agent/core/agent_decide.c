@@ -317,6 +317,22 @@ static enum code append(struct agent *a, const struct agent_command *c, struct a
 	return CODE_OK;
 }
 
+static bool is_too_long(const Trib__V1__Entry *e)
+{
+	return e->body_case == TRIB__V1__ENTRY__BODY_SALE &&
+	       trib__v1__entry__get_packed_size(e) > ENTRY_MAX_BYTES;
+}
+
+static void refuse_with(struct agent_effects *out, const struct agent_command *c, enum code code,
+			const struct till_facts *facts)
+{
+	struct agent_answer *x = agent_refuse(out, c, code);
+
+	x->facts = *facts;
+	x->param = facts->param;
+	x->detail = facts->detail;
+}
+
 void agent_decide(struct agent *a, const struct agent_command *c, struct agent_loaded *l,
 		  struct agent_effects *out)
 {
@@ -342,8 +358,11 @@ void agent_decide(struct agent *a, const struct agent_command *c, struct agent_l
 							     "card_no",
 				   "the card holds too many separate lots in this shop, 1024 at "
 				   "most: something must be spent first");
+	else if (code == CODE_INTERNAL && out->n == 0 && is_too_long(e))
+		agent_refuse_value(out, c, "lines",
+				   "its lines and lots do not fit one entry: split the sale");
 	else if (code != CODE_OK && out->n == 0)
-		agent_refuse(out, c, code)->facts = facts;
+		refuse_with(out, c, code, &facts);
 }
 
 void agent_quote(struct agent *a, const struct agent_command *c, struct agent_loaded *l,
@@ -360,7 +379,7 @@ void agent_quote(struct agent *a, const struct agent_command *c, struct agent_lo
 	if (l->has_account)
 		code = sale_quote(&t, l->account, &c->sale, &a->arena, &body, &facts);
 	if (body == NULL) {
-		agent_refuse(out, c, code)->facts = facts;
+		refuse_with(out, c, code, &facts);
 		out->list[0].answer.keep_key = false;
 		return;
 	}

@@ -1,6 +1,7 @@
 /* The core's judgement of cancels and PINs, at moments that no till can choose. */
 #include <stdio.h>
 
+#include "money.h"
 #include "shop.h"
 
 static struct agent_command cancel(struct shop *s, const char *order_no, enum agent_verb verb)
@@ -270,6 +271,52 @@ static void kinds_that_hq_does_not_book_are_not_written(void **state)
 	assert_true(shop_do(s, &c)->is_append);
 }
 
+/* What a till may sell it may also refund whole, undo and cancel. */
+static void the_largest_sale_can_be_undone(void **state)
+{
+	struct shop *s = *state;
+	struct agent_command c;
+	static char order[16];
+
+	c = shop_open(s, "4001");
+	(void)shop_do(s, &c);
+	for (int i = 0; i <= SALE_MAX_LOTS; i++) {
+		snprintf(order, sizeof(order), "t%d", i);
+		c = shop_top_up(s, order, "4001", AMOUNT_MAX / 1000);
+		assert_true(shop_do(s, &c)->is_append);
+	}
+	c = shop_sale(s, "o1", "4001", AMOUNT_MAX / 1000 * SALE_MAX_LOTS + 1);
+	assert_int_equal(shop_do(s, &c)->code, CODE_BAD_VALUE);
+	c = shop_sale(s, "o1", "4001", AMOUNT_MAX / 1000 * SALE_MAX_LOTS);
+	assert_true(shop_do(s, &c)->is_append);
+	c = shop_refund(s, "r1", "0107", "o1", 0);
+	assert_true(shop_do(s, &c)->is_append);
+	c = cancel(s, "r1", AGENT_REFUND);
+	assert_true(shop_do(s, &c)->is_append);
+	c = cancel(s, "o1", AGENT_SALE);
+	assert_true(shop_do(s, &c)->is_append);
+}
+
+static void a_receipt_that_fits_no_entry_is_told_so(void **state)
+{
+	struct shop *s = *state;
+	static struct sale_line lines[SALE_MAX_LINES];
+	static const char name[] =
+		"kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
+	struct agent_command c;
+	struct shop_answer *a;
+
+	shop_fill(s, "4001", 1000);
+	for (size_t i = 0; i < SALE_MAX_LINES; i++)
+		lines[i] = (struct sale_line){ name, name, INT64_C(1000000000), 1 };
+	c = shop_sale(s, "o1", "4001", SALE_MAX_LINES);
+	c.sale.n_lines = SALE_MAX_LINES;
+	c.sale.lines = lines;
+	a = shop_do(s, &c);
+	assert_int_equal(a->code, CODE_BAD_VALUE);
+	assert_string_equal(a->param, "lines");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, shop_setup, shop_teardown)
@@ -285,6 +332,8 @@ int main(void)
 		T(a_rolled_back_cancel_leaves_the_order_open),
 		T(a_cancel_and_its_order_may_share_a_turn),
 		T(kinds_that_hq_does_not_book_are_not_written),
+		T(the_largest_sale_can_be_undone),
+		T(a_receipt_that_fits_no_entry_is_told_so),
 	};
 
 	return cmocka_run_group_tests_name("agent_cancel", tests, NULL, NULL);

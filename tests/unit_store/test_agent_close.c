@@ -292,7 +292,7 @@ static void a_day_begins_at_the_cutoff(void **state)
 	assert_int_equal(days_verify(s), 0);
 }
 
-static void a_day_that_has_entries_has_begun_whatever_the_clock_says(void **state)
+static void a_day_stays_begun_where_the_clock_is_set_back_a_little(void **state)
 {
 	struct shop *s = *state;
 
@@ -306,6 +306,20 @@ static void a_day_that_has_entries_has_begun_whatever_the_clock_says(void **stat
 	(void)days_sell(s, "o2", 1);
 	assert_int_equal(s->entry_business_day, TODAY + 1);
 	assert_int_equal(days_verify(s), 0);
+}
+
+static void closing_early_does_not_run_ahead_of_the_clock(void **state)
+{
+	struct shop *s = *state;
+	struct agent_command c;
+
+	days_set_clock(s, TODAY, 12 * 60);
+	shop_fill(s, "4001", 1000);
+	(void)days_close(s, TODAY);
+	(void)days_sell(s, "o1", 1);
+	assert_int_equal(s->entry_business_day, TODAY + 1);
+	c = shop_close(s, TODAY + 1); /* has entries, and is tomorrow all the same */
+	assert_int_equal(shop_do_close(s, &c)->code, CODE_BAD_VALUE);
 }
 
 static void days_are_closed_in_any_order_and_without_entries(void **state)
@@ -547,7 +561,8 @@ int main(void)
 		T(few_days_wait_to_be_closed),
 		T(a_key_of_two_days_under_their_sum_holds_for_the_first),
 		T(a_day_begins_at_the_cutoff),
-		T(a_day_that_has_entries_has_begun_whatever_the_clock_says),
+		T(a_day_stays_begun_where_the_clock_is_set_back_a_little),
+		T(closing_early_does_not_run_ahead_of_the_clock),
 		T(days_are_closed_in_any_order_and_without_entries),
 		T(yesterday_s_close_is_in_today_and_in_no_total),
 		T(a_day_that_ends_while_it_is_summed_ends_before_its_seal),
