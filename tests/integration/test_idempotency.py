@@ -294,6 +294,27 @@ FORGERIES = {
 }
 
 
+def each_answer(day):
+    """Calls that get each kind of answer, one after the other: a record must have them all."""
+    def named(order, **more):
+        return {"order_no": order, "card_no": "e", **more}
+
+    sale = request("sale", named("e1", amount=300), "ek1", "2580")
+    dear = request("sale", named("e2", amount=900), "ek2", "2580")
+    short = request("redemption", named("e3", points=9, item="cup"), "ek3")
+    return [request("close", {"day": day}), request("close", {"day": day, "pos": {"count": 1}}),
+            request("card", {"card_no": "e"}, None, "2580"),
+            request("top_up", named("e0", paid=1000, tender="cash"), "ek0"),
+            request("top_up", named("e0", paid=1000, tender="cash")),
+            sale, sale, request("sale", named("e1", amount=301), None, "2580"),
+            dear, dear, dear._replace(order="e4", body=dear.body.replace("e2", "e4")), short, short,
+            request("sale", named("e5", amount=1), None, "0000"),
+            request("refund", {"order_no": "e6", "of": {"store": "0107", "order_no": "e1"},
+                               "amount": 100}),
+            request("cancel", {"order_no": "e1", "verb": "sale"}), sale,
+            request("look_order", {"order_no": "e1"}), request("look_seq", {})]
+
+
 def recheck(segments, states, first=0):
     """Check a recorded life as it was checked when it was lived, from the segment `first` on,
     before which the states were possible. Returns those possible before each, and at the end."""
@@ -311,7 +332,8 @@ class ForgedAnswers(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        with Run(2, kills=False) as run:
+        with Run(2, phases=10, kills=False) as run:
+            run.solo(each_answer(run.states[0].get("day")))
             run.live()
         cls.segments = run.segments
         cls.before = recheck(cls.segments, run.start)
