@@ -249,7 +249,9 @@ enum code sale_quote(const struct till_context *t, const struct account *acc,
 	bool is_priced = checked == CODE_OK || (checked == CODE_PAYABLE_CHANGED &&
 						p.stored_value + p.others == facts.payable);
 
-	if (is_priced && make_body(t, acc, cmd, &p, a, &body) < 0)
+	if (c == CODE_OK)
+		body = e.sale; /* what allow_partial leaves is not in it */
+	else if (is_priced && make_body(t, acc, cmd, &p, a, &body) < 0)
 		c = CODE_INTERNAL;
 	*ret_sale = c != CODE_INTERNAL ? body : NULL;
 	return c;

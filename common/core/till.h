@@ -135,8 +135,8 @@ enum code refund_decide(const struct till_context *t, const struct account *acc,
 			Trib__V1__Entry *ret_entry, struct till_facts *ret_facts);
 
 /* What a sale would be, without its doing. Answers the code and facts that sale_decide would;
- * *ret_sale is the body that the sale would have if all the stored value asked for were there and
- * the payable were expected, or NULL where the command cannot be priced: CODE_BAD_VALUE,
+ * *ret_sale is the body that the sale would have, with CODE_OK just as it would be taken; else as if
+ * all the stored value asked for were there and the payable were expected, or NULL where the command cannot be priced: CODE_BAD_VALUE,
  * CODE_NO_RULE, CODE_INTERNAL, and CODE_PAYABLE_CHANGED where the tenders are not the payable. */
 enum code sale_quote(const struct till_context *t, const struct account *acc,
 		     const struct sale_command *cmd, struct arena *a, Trib__V1__Sale **ret_sale,

@@ -123,10 +123,18 @@ static int64_t sum_discounts(const Trib__V1__Sale *b)
 	return sum;
 }
 
+/* What allow_partial left for other means. */
+static void put_remaining(const Trib__V1__Sale *b, struct text *t)
+{
+	int64_t remaining = b->list_amount - sum_discounts(b) - b->payable;
+
+	if (remaining > 0)
+		text_key_int(t, "remaining", remaining);
+}
+
 static void put_sale(struct store *s, const struct agent_append *x, struct text *t)
 {
 	const Trib__V1__Sale *b = x->entry->sale;
-	int64_t remaining = b->list_amount - sum_discounts(b) - b->payable;
 	int64_t principal, bonus;
 
 	answer_sum_effects(x->entry, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
@@ -134,8 +142,7 @@ static void put_sale(struct store *s, const struct agent_append *x, struct text 
 	put_priced(b, (int64_t)x->entry->rules_version, t);
 	text_key_bool(t, "approvable", true);
 	put_moved(t, "paid_from", -principal, -bonus, b->points_used);
-	if (remaining > 0)
-		text_key_int(t, "remaining", remaining);
+	put_remaining(b, t);
 	put_balances(s, x, t);
 }
 
@@ -147,6 +154,7 @@ void answer_of_quote(const struct agent_answer *x, struct text *t)
 	text_key_bool(t, "approvable", x->code == CODE_OK);
 	if (x->code != CODE_OK)
 		text_key_string(t, "why", code_name(x->code));
+	put_remaining(x->quote, t);
 	if (x->is_pin_required)
 		text_key_bool(t, "pin_required", true);
 	text_raw(t, "}");

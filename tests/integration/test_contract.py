@@ -278,6 +278,10 @@ class Calls(Case):
         quote = self.expect(200, None, "POST", "/v1/quotes", {**body, "order_no": "Q",
                                                               "amount": 10001})
         self.assertEqual((quote["approvable"], quote["why"]), (False, "insufficient_balance"))
+        quote = self.expect(200, None, "POST", "/v1/quotes", {**body, "amount": 10001,
+                                                              "allow_partial": True})
+        self.assertEqual((quote["approvable"], quote["payable"], quote["remaining"]),
+                         (True, 10000, 1))
         quote = self.expect(200, None, "POST", "/v1/quotes", body, headers={
             "Trib-Witness": "1.999999.0123456789abcdef"})
         self.assertEqual(quote["why"], "journal_rolled_back")

@@ -152,6 +152,20 @@ class Quotes(TillCase):
         self.assertEqual((quote["approvable"], quote["payable"], quote["points_earned"]),
                          (True, 700, 7))
 
+    def test_it_tells_what_a_partial_sale_then_tells(self):
+        card = self.card(1000)
+        body = {**card.sale_of(1700), "allow_partial": True,
+                "tenders": [{"type": "stored_value", "amount": 1500},
+                            {"type": "cash", "amount": 200}]}
+        with self.unchanged(card):
+            quote = self.quote(body)
+        sale = card.done("/v1/sales", body)
+        self.assertEqual(quote, {name: sale[name] for name in quote})
+        self.assertEqual((quote["approvable"], quote["payable"], quote["remaining"],
+                          quote["points_earned"], quote["tenders"]),
+                         (True, 1200, 500, 12, [{"type": "stored_value", "amount": 1000},
+                                                {"type": "cash", "amount": 200}]))
+
     def test_it_leaves_order_and_key_free(self):
         card = self.card(1000)
         body = card.sale_of(700)

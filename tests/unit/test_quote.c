@@ -48,11 +48,29 @@ static void what_is_not_there_is_quoted_and_refused(void **state)
 	s->acc.status = ACCOUNT_BLOCKED;
 	assert_int_equal(quote(s, &cmd, &body), CODE_CARD_BLOCKED);
 	assert_int_equal(body->payable, 12000);
-	s->acc.status = ACCOUNT_ACTIVE;
-	cmd.allow_partial = true;
-	assert_int_equal(quote(s, &cmd, &body), CODE_OK);
+}
+
+static void a_partial_sale_is_quoted_as_it_would_be_taken(void **state)
+{
+	struct shop *s = *state;
+	const struct tender tenders[] = { { "wechat", 2000, NULL },
+					  { "stored_value", 10000, NULL } };
+	struct sale_command cmd = {
+		.amount = 12000, .n_tenders = 2, .tenders = tenders, .allow_partial = true
+	};
+	Trib__V1__Sale *body;
+
+	assert_int_equal(quote(s, &cmd, &body), CODE_INSUFFICIENT_BALANCE);
 	assert_int_equal(body->payable, 12000);
-	assert_int_equal(s->entry->sale->payable, 5000);
+	shop_put_lot(s, 1, 5000, 0, LOT_NEVER, 1000);
+	assert_int_equal(quote(s, &cmd, &body), CODE_OK);
+	assert_int_equal(body->list_amount, 12000);
+	assert_int_equal(body->payable, 7000);
+	assert_int_equal(body->tenders[0]->amount, 2000);
+	assert_int_equal(body->tenders[1]->amount, 5000);
+	assert_int_equal(body->points_earned, 70);
+	assert_int_equal(s->entry->sale->payable, 7000);
+	assert_int_equal(s->entry->sale->points_earned, 70);
 }
 
 static void what_cannot_be_priced_has_no_body(void **state)
@@ -120,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_quote_is_the_sale_that_would_be),
 		TEST(what_is_not_there_is_quoted_and_refused),
+		TEST(a_partial_sale_is_quoted_as_it_would_be_taken),
 		TEST(what_cannot_be_priced_has_no_body),
 		TEST(a_payable_that_changed_is_quoted),
 		TEST(a_quote_changes_nothing),
