@@ -101,7 +101,8 @@ class Explaining(unittest.TestCase):
 
     def setUp(self):
         opened = request("card", {"card_no": "1"})
-        new = State({("store",): "0107", ("day",): "2027-01-31"})
+        new = State({("store",): "0107", ("today",): "2027-01-31",
+                     ("day",): "2027-01-31"})
         self.start = [new.after(decide(new, opened))]
 
     def assert_impossible(self, states, calls):
@@ -333,7 +334,7 @@ class ForgedAnswers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         with Run(2, phases=10, kills=False) as run:
-            run.solo(each_answer(run.states[0].get("day")))
+            run.solo(each_answer(run.states[0].get("today")))
             run.live()
         cls.segments = run.segments
         cls.before = recheck(cls.segments, run.start)

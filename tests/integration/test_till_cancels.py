@@ -142,6 +142,14 @@ class CancelOfRefunds(TillCase):
         with self.unchanged(card):
             self.assert_error(self.cancel(refund["order_no"], "refund"), 409, "order_conflict")
 
+    def test_one_that_left_nothing_to_a_cancelled_sale_cannot(self):
+        card = self.card(1000)
+        sale = card.sell(700)
+        refund = card.refund(sale)
+        self.cancelled(sale["order_no"], "sale")
+        with self.unchanged(card):
+            self.assert_error(self.cancel(refund["order_no"], "refund"), 409, "order_conflict")
+
     def test_one_whose_value_was_spent_is_refused(self):
         card = self.card(500)
         refund = card.refund(card.sell(500))

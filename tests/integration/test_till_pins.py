@@ -93,6 +93,14 @@ class Counting(PinCase):
                           "insufficient_balance")
         self.assertEqual(self.guess(card, 1)[0].error["tries_left"], TRIES - 3)
 
+    def test_a_locked_card_is_not_quoted_as_approvable(self):
+        card = self.card()
+        self.guess(card, TRIES)
+        with self.unchanged(card):
+            quote = self.lane.post("/v1/quotes", {"card_no": card.no, "amount": 100}).body
+        self.assertEqual((quote["approvable"], quote["why"], quote["pin_required"]),
+                         (False, "pin_locked", True))
+
     def test_a_lock_is_for_stored_value_alone(self):
         card = self.card()
         sale = card.sell(300)

@@ -367,7 +367,17 @@ class GiftsOfTopUps(unittest.TestCase):
         self.assertEqual(self.cancel(top_up["order_no"], "top_up").status, 200)
         self.assertEqual(card.held(), (0, 0, 0, 70))
 
-    def test_the_books_agree(self):
+    def test_where_refunds_want_points_a_cancel_makes_debt(self):
+        card = Card(self.lane, "G4", account_type="vip")
+        sale = card.sell_for("cash", 10000)
+        self.assertEqual(card.held(), (0, 0, 150, 0))
+        card.redeem(100)
+        answer = self.lane.post("/v1/refunds", card.refund_of(sale))
+        self.assertEqual((answer.code, answer.error["points_held"]), ("points_short", 50))
+        self.assertEqual(self.cancel(sale["order_no"], "sale").status, 200)
+        self.assertEqual(card.held(), (0, 0, 0, 100))
+
+    def test_z_the_books_agree(self):
         """The last of the class by its name: all of the above is booked and proved."""
         self.chain.wait_booked()
         status, output = self.chain.tribctl_status("-o", "json", "books", "check")

@@ -8,14 +8,15 @@ enough.
 The store works offline under the base rules: no gifts, one point for each 100 fen of a receipt,
 points that lack become debt. So every lot is principal alone, without an end.
 
-Closed days run ahead of the calendar here: a run closes its first two, so that midnight changes
-nothing.
+A run must not go past midnight, unless it closed its first day before: then the next is open
+anyway.
 
 A state is a set of facts that are never changed in place, by name:
 
     ("store",)               its code
     ("seq",)                 last entry
     ("entry", seq)           kind, order number, business day, card that it opens
+    ("today",)               the clock's business day: no later one can be closed
     ("day",)                 business day of the last entry
     ("sealed",)              the latest closed one
     ("sum", day)             stored value, orders
@@ -506,10 +507,12 @@ def restore(step, seq, card, value, points, stored=0):
 
 
 def cancel_refund(step, seq):
-    """The last one of its receipt that stands; what it gave back must be there."""
+    """The last one that stands of a receipt that was not cancelled; what it gave must be there."""
     refund = step.get("refund", seq)
     standing = step.get("refunds", refund.of)
-    if standing[-1] != seq:
+    receipt = step.get("order", step.get("receipt", refund.of).verb,
+                       step.get("entry", refund.of)[1])
+    if receipt.cancel_seq is not None or standing[-1] != seq:
         return step.refuse("order_conflict")
     back = refund.back if refund.back is not None else ((refund.of, -refund.amount),)
     if any(step.held(refund.card, lot) < x for lot, x in back):
@@ -531,7 +534,7 @@ def cancel_redemption(step, seq):
 def decide_close(step):
     """Seal a day that has begun, whatever the till's own figures are."""
     day = step.body["day"]
-    if day > step.get("day"):
+    if day > step.get("today"):
         return step.refuse("bad_value")
     pos = step.body.get("pos", {})
     journal = dict(zip(("stored_value", "count"), step.get("sum", day, default=(0, 0))))

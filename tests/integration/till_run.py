@@ -29,10 +29,10 @@ WRONG = "0000"
 class Calls:
     """Random calls: few cards, orders and keys at a time, so that they often meet."""
 
-    def __init__(self, rng, store, day):
+    def __init__(self, rng, store, today):
         self.rng = rng
         self.store = store
-        self.day = day  # the present one
+        self.today = datetime.date.fromisoformat(today)
         self.round = 0
         self.made = []
         self.done = []  # successes of orders, as answered
@@ -164,10 +164,9 @@ class Calls:
 
 
     def close(self):
-        day = datetime.date.fromisoformat(self.day)
-        if self.rng.random() < 0.4:
-            day += datetime.timedelta(self.rng.randrange(-9, 2))
-        body = {"day": day.isoformat()}
+        how = self.rng.random()
+        days = 0 if how < 0.3 else 30 if how < 0.4 else -self.rng.randrange(1, 30)
+        body = {"day": (self.today + datetime.timedelta(days)).isoformat()}
         if self.rng.random() < 0.6:
             body["pos"] = {name: self.rng.choice((0, 1, 2, 3, 100, 250))
                            for name in self.rng.sample(("stored_value", "count"),
@@ -190,7 +189,7 @@ class Run:
         self.shop = shop if shop is not None else Shop()
         self.lanes = [lane(self.shop.url, self.shop.pair(n + 2)) for n in range(LANES)]
         self.states = self.start = self.first_states()
-        self.calls = Calls(self.rng, self.states[0].get("store"), self.states[0].get("day"))
+        self.calls = Calls(self.rng, self.states[0].get("store"), self.states[0].get("today"))
 
     def first_states(self):
         """One state: a card is issued, which tells the business day."""
@@ -200,7 +199,9 @@ class Run:
         if answer.status != 201 or entry["seq"] != 1:
             raise Unexplained(answer)
         store = entry["txn"].split("-")[0]
-        state = State({("store",): store, ("day",): entry["business_day"]})
+        day = entry["business_day"]
+        state = State({("store",): store, ("today",): day, ("day",): day})
+        self.is_late = entry["at"][11:15] == "23:5"
         return [state.after(decide(state, asked))]
 
     def close(self):
@@ -219,11 +220,8 @@ class Run:
 
     def live(self):
         """All phases, and the end."""
-        for _ in range(2):
-            day = self.states[0].get("day")
-            self.solo([request("close", {"day": day}),
-                       request("top_up", {"order_no": f"after {day}".replace(" ", "-"), "paid": 1,
-                                          "card_no": "first", "tender": "cash"})])
+        if self.is_late:  # it may be midnight before we end
+            self.solo([request("close", {"day": self.states[0].get("today")})])
         for _ in range(self.phases):
             self.phase()
         self.finish()
@@ -331,7 +329,6 @@ class Run:
             self.count(call)
         self.ledger.take(calls)
         self.states = explain(self.states, calls)
-        self.calls.day = self.states[0].get("day")
         self.calls.done.extend(c for c in calls if c.answer is not None and
                                c.answer.status == 201 and not c.answer.is_replay and
                                c.asked.verb in VERBS)

@@ -114,13 +114,14 @@ class Lane:
 class Card:
     """A card that is issued here, and what a till does with it. Order numbers are NO-1, NO-2 ..."""
 
-    def __init__(self, lane, no, pin=None):
+    def __init__(self, lane, no, pin=None, account_type=None):
         self.lane = lane
         self.no = no
         self.pin = pin
         self.n_orders = 0
-        self.account = self.done("/v1/cards", {"card_no": no, **({"pin": pin} if pin else {})})[
-            "account"]
+        self.account = self.done("/v1/cards", {
+            "card_no": no, **({"pin": pin} if pin else {}),
+            **({"account_type": account_type} if account_type else {})})["account"]
 
     def order_no(self):
         """A new one."""
