@@ -176,21 +176,28 @@ static int add_taken(const struct lot_taken *taken, size_t n, struct draft *d)
 	return 0;
 }
 
-/* Whether the command can be a sale at all; fills *ret_payment and facts->payable. */
+/* Whether the command can be a sale at all; fills *ret_payment, facts->payable and what a refusal
+ * says. */
 static enum code check_command(const struct sale_command *cmd, struct payment *ret_payment,
 			       struct till_facts *facts)
 {
 	if (!money_is_amount(cmd->amount, 1) || !are_lines_valid(cmd) || cmd->use_points < 0)
 		return CODE_BAD_VALUE;
-	if (cmd->use_points > 0)
+	if (cmd->use_points > 0) {
+		facts->detail = "no rule lets points pay: leave use_points out";
 		return CODE_NO_RULE;
+	}
 	facts->payable = cmd->amount; /* there are no rules that discount yet */
 	if (!add_tenders(cmd, facts->payable, ret_payment))
 		return CODE_BAD_VALUE;
 	if (cmd->has_expected_payable && cmd->expected_payable != facts->payable)
 		return CODE_PAYABLE_CHANGED;
-	if (ret_payment->stored_value + ret_payment->others != facts->payable)
+	if (ret_payment->stored_value + ret_payment->others != facts->payable) {
+		facts->tendered = ret_payment->stored_value + ret_payment->others;
+		facts->param = "tenders";
+		facts->detail = "the tenders must add up to the payable";
 		return CODE_BAD_VALUE;
+	}
 	return CODE_OK;
 }
 

@@ -101,8 +101,8 @@ struct till_facts {
 	int64_t rest; /* refundable rest of a receipt */
 	int64_t points_held; /* that can be taken back */
 	int64_t points_wanted; /* back by a refund, or for a redemption */
-	const char *param,
-		*detail; /* of CODE_BAD_VALUE where there is more to say; static, or NULL */
+	int64_t tendered; /* sum of tenders that are not the payable */
+	const char *param, *detail; /* where there is more to say than the code; static, or NULL */
 };
 
 /* Each decides one verb. On CODE_OK, *ret_entry's body and effects (account, points_owed,

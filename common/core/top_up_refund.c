@@ -128,6 +128,10 @@ enum code top_up_refund_decide(const struct till_context *t, const struct accoun
 	facts.payable = of->entry->top_up->paid;
 	facts.rest = lot.held != NULL ? lot.held->principal : 0;
 	c = check_amount(of, cmd, acc, &lot, facts.rest);
+	if (c == CODE_BAD_VALUE) {
+		facts.param = "amount";
+		facts.detail = "a top-up is refunded whole: leave amount out";
+	}
 	if (c == CODE_OK && points_back(of, &lot, facts.rest, &facts.points_wanted) < 0)
 		c = CODE_INTERNAL;
 	*ret_facts = facts;

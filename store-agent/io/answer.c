@@ -187,6 +187,12 @@ static json_t *facts_json(struct store *s, const struct agent_answer *x, const s
 		}
 		json_object_set_new(o, "held_elsewhere", held_elsewhere(s, a, x->held_store));
 		break;
+	case CODE_BAD_VALUE:
+		if (f->tendered != 0) {
+			set_int(o, "payable", f->payable);
+			set_int(o, "tendered", f->tendered);
+		}
+		break;
 	case CODE_PAYABLE_CHANGED:
 		set_int(o, "payable", f->payable);
 		break;

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -168,6 +169,15 @@ int64_t call_query_int(struct call *call, const char *name, int64_t min, int64_t
 		return -1;
 	v = strtoll(text, &end, 10);
 	return *end == '\0' && v >= min && v <= max ? v : -1;
+}
+
+void call_query_refuse(struct call *call, const char *name, int64_t min, int64_t max)
+{
+	char detail[96];
+
+	snprintf(detail, sizeof(detail), "must be a whole number from %" PRId64 " to %" PRId64, min,
+		 max);
+	answer_error_detail(call->store, call->http, CODE_BAD_VALUE, name, detail);
 }
 
 static void on_pin_hashed(void *ctx, const struct pin_result *result)

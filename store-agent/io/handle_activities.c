@@ -83,8 +83,11 @@ static bool read_call(struct call *call, uint8_t ret_id[ACCOUNT_ID_BYTES], uint6
 
 	if (unknown != NULL)
 		answer_error(s, call->http, CODE_UNKNOWN_FIELD, unknown, NULL);
-	else if (before < 0 || limit < 0)
-		answer_error(s, call->http, CODE_BAD_VALUE, before < 0 ? "cursor" : "limit", NULL);
+	else if (before < 0)
+		answer_error_detail(s, call->http, CODE_BAD_VALUE, "cursor",
+				    "must be the next_cursor of an earlier page");
+	else if (limit < 0)
+		call_query_refuse(call, "limit", 1, LIMIT_MAX);
 	else if (account_parse(call->match.arg[0], ret_id) < 0 ||
 		 journal_read_account(s->journal, ret_id) == NULL)
 		answer_error(s, call->http, CODE_UNKNOWN_ACCOUNT, NULL, NULL);

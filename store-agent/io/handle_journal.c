@@ -63,14 +63,14 @@ void handle_journal(struct call *call)
 	int64_t from = call_query_int(call, "from", 0, LOT_SEQ_MAX, 1);
 	int64_t limit = call_query_int(call, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT);
 
-	if (unknown != NULL || from < 0 || limit < 0) {
-		answer_error(s, call->http, unknown != NULL ? CODE_UNKNOWN_FIELD : CODE_BAD_VALUE,
-			     unknown != NULL ? unknown :
-			     from < 0        ? "from" :
-					       "limit",
-			     NULL);
+	if (unknown != NULL)
+		answer_error(s, call->http, CODE_UNKNOWN_FIELD, unknown, NULL);
+	else if (from < 0)
+		call_query_refuse(call, "from", 0, LOT_SEQ_MAX);
+	else if (limit < 0)
+		call_query_refuse(call, "limit", 1, LIMIT_MAX);
+	if (unknown != NULL || from < 0 || limit < 0)
 		return;
-	}
 	turn_end(s); /* what is read may be of this turn */
 	if (from == 0)
 		from = 1;

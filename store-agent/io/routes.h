@@ -74,9 +74,11 @@ bool call_commit(struct call *call);
 /* Answer a body's error; true where it had one. */
 bool call_body_failed(struct call *call, struct json_body *b);
 
-/* A number in the query, or the fallback; -1 where it is none or out of range. */
+/* A number in the query, or the fallback; -1 where it is none or out of range, which
+ * call_query_refuse then tells. */
 int64_t call_query_int(struct call *call, const char *name, int64_t min, int64_t max,
 		       int64_t fallback);
+void call_query_refuse(struct call *call, const char *name, int64_t min, int64_t max);
 
 void handle_health(struct call *call);
 void handle_openapi(struct call *call);

@@ -198,6 +198,7 @@ class Case(unittest.TestCase):
                     error = self.expect(400, "bad_value", "GET", f"{target}?"
                                         f"{parameter['name']}={value}", token=token)["error"]
                     self.assertEqual(error["param"], parameter["name"])
+                    self.assertTrue(error["detail"].endswith(f"to {schema['maximum']}"), error)
 
     def misuse(self, name, target=None, token="lane"):
         """All of these, for an operation."""

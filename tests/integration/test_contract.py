@@ -164,8 +164,11 @@ class Calls(Case):
         error = self.refused(400, "bad_value", "/v1/sales", {
             **body, "order_no": self.order("S"), "amount": 12001})
         self.assertEqual(error["param"], "amount")
-        self.refused(400, "bad_value", "/v1/sales", {
+        error = self.refused(400, "bad_value", "/v1/sales", {
             **body, "order_no": self.order("S"), "tenders": tenders[:1]})
+        self.assertEqual((error["param"], error["payable"], error["tendered"]),
+                         ("tenders", 12000, 5000))
+        self.assertIn("add up", error["detail"])
         self.refused(400, "bad_value", "/v1/sales", {
             **body, "order_no": self.order("S"), "tenders": [tenders[0], tenders[0]]})
         partial = self.done("/v1/sales", {"order_no": self.order("S"), "card_no": number,
@@ -245,7 +248,9 @@ class Calls(Case):
                                            "tender": "alipay", "payment_ref": "A1"})
         self.done("/v1/sales", {"order_no": self.order("S"), "card_no": number, "amount": 1000})
         of = {"order_no": self.order("R"), "of": {"txn": top_up["txn"]}}
-        self.refused(400, "bad_value", "/v1/refunds", {**of, "amount": 3999})
+        error = self.refused(400, "bad_value", "/v1/refunds", {**of, "amount": 3999})
+        self.assertEqual((error["param"], error["detail"]),
+                         ("amount", "a top-up is refunded whole: leave amount out"))
         self.refused(422, "refund_exceeds_sale", "/v1/refunds", {**of, "amount": 4001})
         refund = self.done("/v1/refunds", of)
         self.assertEqual((refund["taken"]["principal"], refund["paid_out"]), (4000, [
@@ -290,7 +295,8 @@ class Calls(Case):
         self.assertEqual((quote["payable"], quote["why"]), (4000, "payable_changed"))
         self.refused(422, "payable_changed", "/v1/quotes", {
             **changed, "tenders": [{"type": "cash", "amount": 1}]})
-        self.refused(422, "no_rule", "/v1/quotes", {**body, "use_points": 1})
+        error = self.refused(422, "no_rule", "/v1/quotes", {**body, "use_points": 1})
+        self.assertIn("use_points", error["detail"])
         self.refused(404, "unknown_card", "/v1/quotes", {**body, "card_no": "no-such-card"})
         self.assertEqual(self.expect(200, None, "GET", "/v1/health")["seq"]["stored"], seq)
         secret = self.card(100, pin="482913")

@@ -122,6 +122,10 @@ static void tenders_must_add_up(void **state)
 	for (size_t i = 0; i <= SALE_MAX_TENDERS; i++)
 		many[i] = (struct tender){ "cash", 10, NULL };
 	assert_int_equal(sell_with(s, 1000, 2, short_by_one), CODE_BAD_VALUE);
+	assert_string_equal(s->facts.param, "tenders");
+	assert_non_null(s->facts.detail);
+	assert_int_equal(s->facts.payable, 1000);
+	assert_int_equal(s->facts.tendered, 999);
 	assert_int_equal(sell_with(s, 1000, 2, negative), CODE_BAD_VALUE);
 	assert_int_equal(sell_with(s, 1000, 2, twice), CODE_BAD_VALUE);
 	assert_int_equal(sell_with(s, 1000, 1, unknown), CODE_BAD_VALUE);
@@ -164,6 +168,7 @@ static void amounts_of_a_sale_are_bounded(void **state)
 	assert_int_equal(shop_sell(s, AMOUNT_MAX + 1), CODE_BAD_VALUE);
 	assert_int_equal(shop_sell(s, INT64_MAX), CODE_BAD_VALUE);
 	assert_int_equal(shop_sell_command(s, &cmd), CODE_NO_RULE);
+	assert_string_equal(s->facts.detail, "no rule lets points pay: leave use_points out");
 	cmd.use_points = -1;
 	assert_int_equal(shop_sell_command(s, &cmd), CODE_BAD_VALUE);
 }

@@ -64,6 +64,8 @@ static void what_was_spent_is_not_paid_back(void **state)
 	assert_int_equal(s->facts.rest, 39712);
 	assert_int_equal(s->facts.payable, 50000);
 	assert_int_equal(shop_refund_top_up(s, &of, 39711), CODE_BAD_VALUE);
+	assert_string_equal(s->facts.param, "amount");
+	assert_string_equal(s->facts.detail, "a top-up is refunded whole: leave amount out");
 	assert_int_equal(shop_refund_top_up(s, &of, -1), CODE_BAD_VALUE);
 	assert_int_equal(shop_refund_top_up(s, &of, 39712), CODE_OK);
 	assert_int_equal(s->entry->refund_top_up->bonus, 7943);
