@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """A till that sells one order for stored value, whatever becomes of the line.
 
-usage: STORE=http://127.0.0.1:7311 TOKEN=... till.py ORDER CARD AMOUNT
-
-Prints sold, refused, cancelled or unknown; exit status 0, 1, 2, 3. After "unknown" the order must
-be cancelled, or asked for, before it is paid otherwise.
+usage: STORE=http://127.0.0.1:7311 TOKEN=... till.py ORDER CARD FEN (a whole number)
+For an https STORE, SSL_CERT_FILE=tls.crt names its certificate.
+Prints sold, refused, cancelled or unknown; exit status 0, 1, 2, 3, or 64 if called wrongly. After
+"unknown" (why: on stderr) the order must be cancelled, or asked for, before it is paid otherwise.
 """
 
 import http.client
 import json
 import os
+import re
 import sys
 import time
 import urllib.error
@@ -17,9 +18,8 @@ import urllib.parse
 import urllib.request
 import uuid
 
-STORE, TOKEN = os.environ["STORE"], os.environ["TOKEN"]
+STORE, TOKEN = os.environ.get("STORE"), os.environ.get("TOKEN")
 TIMEOUT = float(os.environ.get("TIMEOUT", "3"))  # seconds for one answer
-TRIES = 3
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -29,18 +29,19 @@ def call(method, path, body=None, key=None):
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(STORE + path, data, headers, method=method)
     try:
-        with DIRECT.open(request, timeout=TIMEOUT) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as answer:
-        return answer.code, json.load(answer)
-    except (OSError, http.client.HTTPException, ValueError):
+        try:
+            answer = DIRECT.open(request, timeout=TIMEOUT)
+        except urllib.error.HTTPError as refusal:
+            answer = refusal
+        return answer.status, json.load(answer)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        print(f"till.py: {path}: {error}", file=sys.stderr)
         return 0, None
 
 
 def end(status, *words):
     """Say what became of the order."""
-    print(*words)
-    sys.exit(status)
+    sys.exit(print(*words) or status)
 
 
 def judge(status, answer):
@@ -54,15 +55,16 @@ def judge(status, answer):
         end(1, "refused", order, error["code"], error["message"]["zh"])
 
 
-order, card, amount = sys.argv[1], sys.argv[2], int(sys.argv[3])
+if not (STORE and TOKEN and len(sys.argv) == 4 and re.fullmatch("[1-9][0-9]{0,14}", sys.argv[3])):
+    sys.exit(print("usage: STORE=URL TOKEN=... till.py ORDER CARD FEN", file=sys.stderr) or 64)
+order, card, amount = sys.argv[1:]
 path = "/v1/orders/" + urllib.parse.quote(order, safe="")
-sale = {"order_no": order, "card_no": card, "amount": amount}
+sale = {"order_no": order, "card_no": card, "amount": int(amount)}
 key = str(uuid.uuid4())
-for attempt in range(TRIES):
+for attempt in range(3):
     status, answer = call("POST", "/v1/sales", sale, key)
     judge(status, answer)
-    # No answer, or one that says: later. Did it happen? If it did not, the same request with the
-    # same key is harmless.
+    # No answer, or "later". Did it happen? If not, the same request with its key is harmless.
     status, answer = call("GET", path)
     for known in (answer or {}).get("orders", []):
         if known["verb"] == "sale" and known["state"] == "cancelled":
@@ -70,7 +72,7 @@ for attempt in range(TRIES):
         if known["verb"] == "sale":
             judge(201, known)
     time.sleep(attempt)
-for attempt in range(TRIES):  # the customer pays otherwise: it must never happen now
+for attempt in range(3):  # the customer pays otherwise: it must never happen now
     status, answer = call("POST", path + "/cancel", {"verb": "sale"})
     if status == 200:
         end(2, "cancelled", order)

@@ -1,12 +1,17 @@
 #!/bin/bash
 # A till that sells one order for stored value, whatever becomes of the line; with curl and jq.
 #
-# usage: STORE=http://127.0.0.1:7311 TOKEN=... till.sh ORDER CARD AMOUNT
+# usage: STORE=http://127.0.0.1:7311 TOKEN=... till.sh ORDER CARD FEN (a whole number)
 #
-# Prints sold, refused, cancelled or unknown; exit status 0, 1, 2, 3. After "unknown" the order must
-# be cancelled, or asked for, before it is paid otherwise.
+# For an https STORE, SSL_CERT_FILE=tls.crt names its certificate.
+# Prints sold, refused, cancelled or unknown; exit status 0, 1, 2, 3, or 64 if called wrongly. After
+# "unknown" (why: on stderr) the order must be cancelled, or asked for, before it is paid otherwise.
 set -u
-: "${STORE:?}" "${TOKEN:?}" "${TIMEOUT:=3}" # seconds for one answer
+: "${TIMEOUT:=3}" # seconds for one answer
+if [[ $# != 3 || -z ${STORE-} || -z ${TOKEN-} || ! $3 =~ ^[1-9][0-9]{0,14}$ ]]; then
+	echo 'usage: STORE=URL TOKEN=... till.sh ORDER CARD FEN' >&2
+	exit 64
+fi
 order=$1 card=$2 amount=$3
 tries=3
 
@@ -16,9 +21,10 @@ call()
 {
 	local args=(-sS --noproxy '*' --max-time "$TIMEOUT" -w '\n%{http_code}' -X "$1" "$STORE$2")
 
+	[[ -n ${SSL_CERT_FILE-} ]] && args+=(--cacert "$SSL_CERT_FILE")
 	[[ $# -gt 2 ]] && args+=(-H 'Content-Type: application/json' -d "$3")
 	[[ $# -gt 3 ]] && args+=(-H "Idempotency-Key: $4")
-	answer=$(curl "${args[@]}" -H @<(printf 'Authorization: Bearer %s\n' "$TOKEN") 2>/dev/null)
+	answer=$(curl "${args[@]}" -H @<(printf 'Authorization: Bearer %s\n' "$TOKEN"))
 	status=${answer##*$'\n'}
 	answer=${answer%$'\n'*}
 	jq -e . <<<"$answer" >/dev/null 2>&1 || status=000

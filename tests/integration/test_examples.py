@@ -28,6 +28,21 @@ SOURCES = ("till.c", "till.py", "till.sh")
 STATUS = {"sold": 0, "refused": 1, "cancelled": 2, "unknown": 3}
 
 
+def run_till(name, args, env):
+    """One till, with those settings and no others of its own; what subprocess.run gives."""
+    settings = {**os.environ, "SSL_CERT_FILE": None, "CURL_CA_BUNDLE": None, "TIMEOUT": "1",
+                "http_proxy": "http://127.0.0.1:1", **env}
+    return subprocess.run(
+        [*TILLS[name], *args], capture_output=True, text=True, timeout=120, check=False,
+        stdin=subprocess.DEVNULL, env={k: v for k, v in settings.items() if v is not None})
+
+
+def run_all(args, env):
+    """All tills, side by side: {name: what run_till gives}."""
+    with ThreadPoolExecutor(len(TILLS)) as pool:
+        return dict(zip(TILLS, pool.map(lambda name: run_till(name, args, env), TILLS)))
+
+
 class Line:
     """A line to the shop, one request a connection, that treats each as the plan's next word says:
 
@@ -117,11 +132,8 @@ class Examples(unittest.TestCase):
         self.shop.fill(card, paid)
         line = Line(self.shop.url, plan)
         try:
-            done = subprocess.run(
-                [*TILLS[name], order, card, str(amount)], capture_output=True, text=True,
-                timeout=120, check=False, stdin=subprocess.DEVNULL,
-                env={**os.environ, "STORE": line.url, "TOKEN": self.shop.token, "TIMEOUT": "1",
-                     "http_proxy": "http://127.0.0.1:1"})
+            done = run_till(name, [order, card, str(amount)],
+                            {"STORE": line.url, "TOKEN": self.shop.token})
         finally:
             line.close()
         words = done.stdout.split()
@@ -143,7 +155,7 @@ class Examples(unittest.TestCase):
         for name, (outcome, words, entries, seen) in self.sell_all(plan).items():
             with self.subTest(till=name):
                 self.assertEqual((outcome, seen), ("sold", methods))
-                self.assertEqual(entries, [("sale", words[0])])
+                self.assertEqual((entries, words[1:]), ([("sale", words[0])], ["400"]))
 
     def expect_cancelled(self, plan, kinds):
         """Each till gives up over such a line, and leaves just entries of those kinds."""
@@ -183,8 +195,34 @@ class Examples(unittest.TestCase):
     def test_a_refusal_is_told(self):
         for name, (outcome, words, entries, _) in self.sell_all(["cut"], paid=100).items():
             with self.subTest(till=name):
-                self.assertEqual((outcome, words[0], entries),
-                                 ("refused", "insufficient_balance", []))
+                self.assertEqual((outcome, words, entries),
+                                 ("refused", ["insufficient_balance", "余额不足。"], []))
+
+    def test_wrong_use_is_told_and_sells_nothing(self):
+        fine = {"STORE": self.shop.url, "TOKEN": self.shop.token}
+        self.shop.fill("6290001", 100000)
+        seq = self.shop.manage("GET", "/v1/health")[2]["seq"]["stored"]
+        for name in TILLS:
+            for given, env in [
+                    *((["U1", "6290001", amount], {}) for amount in (
+                        "12.34", "1e3", "12x", "-5", "0", "", "¥5")),
+                    (["U1", "6290001"], {}), (["U1", "6290001", "5", "6"], {}),
+                    (["U1", "6290001", "5"], {"STORE": None}),
+                    (["U1", "6290001", "5"], {"TOKEN": None})]:
+                with self.subTest(till=name, given=given, env=env):
+                    done = run_till(name, given, {**fine, **env})
+                    self.assertEqual((done.returncode, done.stdout), (64, ""), done.stderr)
+                    self.assertRegex(done.stderr, r"^usage: .* ORDER CARD FEN\n$")
+        self.assertEqual(self.shop.manage("GET", "/v1/health")[2]["seq"]["stored"], seq)
+
+    def test_why_it_does_not_know_is_told(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        settings = {"STORE": f"http://127.0.0.1:{port}", "TOKEN": "x"}
+        for name, done in run_all(["W1", "6290002", "5"], settings).items():
+            with self.subTest(till=name):
+                self.assertEqual((done.returncode, done.stdout), (3, "unknown W1\n"))
+                self.assertRegex(done.stderr, "refused|Failed to connect|Couldn't connect")
 
 
 class Network(unittest.TestCase):
@@ -203,6 +241,20 @@ class Network(unittest.TestCase):
              f"Authorization: Bearer {self.shop.token}", self.told["https"] + "/v1/health"],
             capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout
+
+    def test_each_example_knows_the_agent_by_its_certificate_and_no_other(self):
+        self.shop.fill("6290003", 10000)
+        own = os.path.join(self.shop.data, "tls.crt")
+        settings = {"STORE": self.told["https"], "TOKEN": self.shop.token, "TIMEOUT": "20"}
+        known = {**settings, "SSL_CERT_FILE": own}
+        for name, done in run_all(["L1", "6290003", "5"], known).items():
+            with self.subTest(till=name):
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(done.stdout.split()[:2], ["sold", "L1"])
+        for name, done in run_all(["L2", "6290003", "5"], settings).items():
+            with self.subTest(till=name):
+                self.assertEqual((done.returncode, done.stdout), (3, "unknown L2\n"))
+                self.assertIn("certificate", done.stderr)
 
     def test_curl_knows_the_agent_by_its_pin_and_no_other(self):
         status, output = self.curl(self.told["tls_pin"])
