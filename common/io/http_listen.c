@@ -85,23 +85,51 @@ static int start_daemon(struct http_server *s, int fd, const struct sockaddr *ad
 	return ERR_IO;
 }
 
-static int listen_tcp(struct http_server *s, char *err)
+/* Free *ret with freeaddrinfo. */
+static int resolve(const char *host, uint16_t port, struct addrinfo **ret, char *err)
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
 					.ai_socktype = SOCK_STREAM,
 					.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
-	const char *host = s->options.host;
-	struct addrinfo *address;
-	char port[8];
+	char text[8];
 	int r;
 
-	snprintf(port, sizeof(port), "%u", (unsigned)s->options.port);
-	r = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &hints, &address);
-	if (r != 0) {
-		snprintf(err, HTTP_ERROR_BYTES, "%s: %s", host, gai_strerror(r));
-		return ERR_IO;
-	}
+	snprintf(text, sizeof(text), "%u", (unsigned)port);
+	r = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, text, &hints, ret);
+	if (r == 0)
+		return 0;
+	snprintf(err, HTTP_ERROR_BYTES, "%s: %s", host, gai_strerror(r));
+	return ERR_IO;
+}
+
+static int listen_tcp(struct http_server *s, char *err)
+{
+	struct addrinfo *address;
+	int r = resolve(s->options.host, s->options.port, &address, err);
+
+	if (r < 0)
+		return r;
 	r = start_daemon(s, -1, address->ai_addr, err);
+	freeaddrinfo(address);
+	return r;
+}
+
+int http_server_try(const char *host, uint16_t port, char *err)
+{
+	struct addrinfo *address;
+	int r = resolve(host, port, &address, err), on = 1, fd;
+
+	if (r < 0)
+		return r;
+	fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(fd, address->ai_addr, address->ai_addrlen) != 0) {
+		snprintf(err, HTTP_ERROR_BYTES, "cannot listen on %s port %u: %s", host,
+			 (unsigned)port, strerror(errno));
+		r = ERR_IO;
+	}
+	if (fd >= 0)
+		close(fd);
 	freeaddrinfo(address);
 	return r;
 }

@@ -69,6 +69,10 @@ int MUST_CHECK http_server_create(struct ev_loop *loop, const struct http_server
 				  const struct http_handler *handler, struct http_server **ret,
 				  char *err);
 
+/* Whether a server could listen at a numeric address ("*": every one) and port now; nothing stays
+ * bound. ERR_IO, with one line in err (HTTP_ERROR_BYTES). */
+int MUST_CHECK http_server_try(const char *host, uint16_t port, char *err);
+
 /* Close all connections and remove the socket's file. Pending requests become invalid without being answered. */
 void http_server_destroy(struct http_server *s);
 

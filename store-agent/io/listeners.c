@@ -48,6 +48,18 @@ static unsigned raise_file_limit(const struct listeners_options *o)
 	return each < o->connections_max ? (unsigned)each : o->connections_max;
 }
 
+/* Whether the network's address can be had, before a certificate names it: one made for a wrong
+ * address would stay. */
+static int try_address(const struct listeners_options *o, char *err)
+{
+	char why[HTTP_ERROR_BYTES];
+	int r = http_server_try(o->lan.host, o->lan.port, why);
+
+	if (r < 0)
+		snprintf(err, LISTENERS_ERROR_BYTES, "lan_listen: %s", why);
+	return r;
+}
+
 static int open_certificate(struct listeners *l, const struct listeners_options *o,
 			    const char *data_dir, const char *store, char *err)
 {
@@ -66,9 +78,12 @@ static int open_certificate(struct listeners *l, const struct listeners_options 
 		return r;
 	}
 	if (!tls_cert_has_name(&l->certificate, reached))
-		log_event(LOG_LEVEL_WARNING, "tls_name_missing",
-			  "name=%s why=\"only tills that pin the certificate will trust it\"",
-			  reached);
+		log_event(
+			LOG_LEVEL_WARNING, "tls_name_missing",
+			"name=%s why=\"only tills that pin the certificate will trust it\" "
+			"remedy=\"remove tls.key and tls.crt, restart, and tell every till the new "
+			"fingerprint\"",
+			reached);
 	if (l->certificate.expires_ms < now + EXPIRES_SOON_MS)
 		log_event(LOG_LEVEL_WARNING, "tls_certificate_expires", "in_days=%lld",
 			  (long long)((l->certificate.expires_ms - now) / (24 * 3600 * 1000)));
@@ -171,6 +186,8 @@ int listeners_open(struct listeners *l, struct ev_loop *loop, const struct liste
 	int r = 0;
 
 	if (o->has_lan)
+		r = try_address(o, err);
+	if (r == 0 && o->has_lan)
 		r = open_certificate(l, o, data_dir, store, err);
 	http.host = o->http.host;
 	http.port = o->http.port;

@@ -238,6 +238,34 @@ class FirstStart(unittest.TestCase):
         with contextlib.closing(Door(self.shop, "https")) as door:
             self.assertEqual(door.ask("GET", "/v1/health", self.shop.token)[0], 200)
 
+    def set_lan(self, line):
+        """Have that line in place of the configuration's last."""
+        with open(self.shop.config, encoding="ascii") as f:
+            lines = f.readlines()
+        with open(self.shop.config, "w", encoding="ascii") as f:
+            f.writelines([*lines[:-1], line + "\n"])
+
+    def test_an_address_that_is_not_ours_leaves_no_certificate_that_names_it(self):
+        self.set_lan("lan_listen = 192.0.2.1:0")
+        self.assertIn("lan_listen: cannot listen on 192.0.2.1", self.refused())
+        self.assertEqual([os.path.exists(p) for p in (self.key, self.certificate)], [False, False])
+        self.set_lan("lan_listen = 127.0.0.1:0")
+        self.shop.start()
+        self.assertNotIn("tls_name_missing", self.shop.log())
+
+    def test_an_address_that_the_certificate_lacks_is_told_with_its_remedy(self):
+        self.shop.start()
+        self.shop.stop()
+        self.set_lan("lan_listen = 127.0.0.2:0")
+        self.shop.start()
+        self.assertRegex(self.shop.log(), "tls_name_missing.*127.0.0.2.*remove tls.key and tls.crt")
+        self.shop.stop()
+        os.unlink(self.key)
+        os.unlink(self.certificate)
+        said = len(self.shop.log())
+        self.shop.start()
+        self.assertNotIn("tls_name_missing", self.shop.log()[said:])
+
     def test_a_certificate_without_its_key_is_told_and_kept(self):
         self.shop.start()
         self.shop.stop()
