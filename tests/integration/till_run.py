@@ -139,7 +139,7 @@ class Calls:
         if not self.has_pin(card):
             return PIN if self.rng.random() < 0.05 else None
         is_guessed = int(card[1:]) % 8 == 3
-        return self.rng.choices((PIN, WRONG, None), (1, 8, 1) if is_guessed else (8, 1, 1))[0]
+        return self.rng.choices((PIN, WRONG, None), (1, 7, 2) if is_guessed else (7, 1, 2))[0]
 
     def refund(self):
         of = {"store": self.store, "order_no": self.near("o", 6)}
@@ -271,12 +271,13 @@ class Run:
         """It dies by itself, in mid-transaction."""
         self.n_points += 1
         point = POINTS[self.n_points % len(POINTS)]
-        is_rare = point in ("store.pin_checked", "store.mid_close")
+        leading = self.leading_to(point)
+        is_rare = bool(leading)
         self.restart(f"{point}:{1 if is_rare else self.rng.randrange(1, 5)}")
         for _ in range(4):
             lists = self.lists()
-            if point == "store.mid_close":
-                lists[0].insert(1, request("close", *self.calls.close()))
+            lists[0][1:1] = leading
+            self.calls.made += leading
             if not self.batch(lists):
                 self.counts[f"died at {point}"] += 1
                 break
@@ -284,6 +285,17 @@ class Run:
             self.shop.process.kill()
             self.shop.process.wait(20)
         self.recover()
+
+    def leading_to(self, point):
+        """A call that passes a point that few others do."""
+        name = f"at-{self.n_points}-{self.calls.round}"
+        if point == "store.mid_close":
+            day = self.calls.today - datetime.timedelta(100 + self.calls.round)
+            return [request("close", {"day": day.isoformat()})]
+        if point == "store.pin_checked":
+            self.solo([request("card", {"card_no": name}, None, PIN)])
+            return [request("sale", {"order_no": name, "card_no": name, "amount": 1}, None, PIN)]
+        return []
 
     def batch(self, lists, kill_after=None):
         """Every lane makes its calls; whether the store lives on."""
