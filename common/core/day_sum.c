@@ -170,6 +170,10 @@ static bool undoes_order(const struct day_sum *s, const Trib__V1__Entry *e)
 		seq = e->reversal->of_seq;
 		incarnation = e->reversal->of_incarnation;
 		break;
+	case TRIB__V1__ENTRY__BODY_ORDER_CANCELLED: /* nothing of it was left */
+		seq = e->order_cancelled->of_seq;
+		incarnation = e->order_cancelled->of_incarnation;
+		break;
 	}
 	return seq >= s->first_seq && incarnation == e->incarnation;
 }

@@ -7,8 +7,8 @@
  *   stored value   the stored-value tenders: of sales, less what refunds of sales put back (bonus
  *                  that expired on its way included), plus what refunds undone took again
  *   orders         successes of top-up, sale, refund and redemption, less those of them that an
- *                  entry of the same day undid by a cancel; a cancel itself is none, and one that
- *                  had nothing to undo changes nothing
+ *                  entry of the same day cancelled; a cancel itself is none, and one of an order
+ *                  that never arrived changes nothing
  *
  * Both are of the day that the entries are of: a sale of yesterday that is cancelled today counts
  * in yesterday's figures, and its money comes off today's stored value.

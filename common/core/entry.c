@@ -235,6 +235,8 @@ static const char *body_fault(const Trib__V1__Entry *e)
 	case TRIB__V1__ENTRY__BODY_POINTS_REDEEMED:
 		return text_is_valid(e->points_redeemed->item, ITEM_MAX) ? NULL : "no valid item";
 	case TRIB__V1__ENTRY__BODY_ORDER_CANCELLED:
+		if (e->order_cancelled->has_of_seq && e->order_cancelled->of_seq >= e->seq)
+			return "cancels what did not happen yet";
 		return is_verb(e->order_cancelled->verb) ? NULL : "cancels an unknown verb";
 	case TRIB__V1__ENTRY__BODY_DAY_SEALED:
 		return seal_fault(e->day_sealed);

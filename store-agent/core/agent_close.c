@@ -94,20 +94,23 @@ static enum code seal(struct agent *a, const struct agent_command *c, const stru
 	return CODE_OK;
 }
 
-/* The newest day that the clock has reached, give or take what a clock may be set back by. Not what
- * the last entry says: after an early close that is tomorrow, and closing tomorrow again would run
- * ahead without end. */
-static int32_t clock_day(const struct agent *a, const struct agent_command *c)
+/* The newest day that has begun by the clock; one that has entries stays so where the clock is set
+ * back by as much as is credible. What the last entry says does not count beyond that: after an
+ * early close it is of tomorrow, and closing tomorrow again would run ahead without end. */
+static int32_t begun_day(const struct agent *a, const struct agent_command *c)
 {
-	int64_t wall_ms = agent_time_ms(a, c->wall_ms, a->now_ms) + AGENT_CLOCK_TOLERANCE_MS;
+	int64_t wall_ms = agent_time_ms(a, c->wall_ms, a->now_ms);
+	int32_t day = agent_business_day(wall_ms, c->utc_offset_min, a->cutoff_min, INT32_MIN);
+	int32_t soon = agent_business_day(wall_ms + AGENT_CLOCK_TOLERANCE_MS, c->utc_offset_min,
+					  a->cutoff_min, INT32_MIN);
 
-	return agent_business_day(wall_ms, c->utc_offset_min, a->cutoff_min, INT32_MIN);
+	return a->day >= soon ? soon : day;
 }
 
 enum code agent_close(struct agent *a, const struct agent_command *c, const struct agent_loaded *l,
 		      Trib__V1__Entry *e, struct agent_effects *out)
 {
-	if (c->close.day > clock_day(a, c)) {
+	if (c->close.day > begun_day(a, c)) {
 		agent_refuse_value(out, c, "day", "this business day has not begun");
 		return CODE_BAD_VALUE;
 	}

@@ -30,13 +30,15 @@ static unsigned rank_of(enum agent_verb v)
 	return 3;
 }
 
-/* Does the till know of a later life of this journal, or of another one? Spends only. */
+/* Does the till know of a later life of this journal, or of another one? What pays out, be it by a
+ * cancel, might have been paid out there already; top-ups are money that comes in. */
 static enum code judge_witness(const struct agent *a, const struct agent_command *c,
 			       const struct agent_loaded *l)
 {
 	const struct agent_witness *w = &c->witness;
 
-	if (c->verb != AGENT_SALE && c->verb != AGENT_REFUND && c->verb != AGENT_REDEMPTION)
+	if (c->verb != AGENT_SALE && c->verb != AGENT_REFUND && c->verb != AGENT_REDEMPTION &&
+	    c->verb != AGENT_CANCEL)
 		return CODE_OK;
 	if (!w->present || w->incarnation < a->id.incarnation)
 		return CODE_OK;

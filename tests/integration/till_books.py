@@ -43,6 +43,7 @@ class Till:
     def __init__(self, case, rng):
         self.case, self.rng, self.books = case, rng, Books()
         self.n = 0
+        self.ended = set()
         self.cards, self.sales, self.top_ups, self.refunds, self.redemptions = [], [], [], [], []
 
     def post(self, path, body):
@@ -156,10 +157,14 @@ class Till:
     def cancel(self, verb, undone):
         order = undone[0]
         answer = self.post(f"/v1/orders/{order}/cancel", {"verb": verb})
-        if answer is None or "txn" not in answer:
-            return  # refused; or it moved nothing
-        if seq_of(answer["txn"]) in {e[0] for e in self.books.entries}:
-            return  # repeated
+        if answer is None or (verb, order) in self.ended:
+            return  # refused; or repeated
+        self.ended.add((verb, order))
+        if "txn" not in answer:
+            if len(undone) > 1:  # it happened, and nothing of it was left to undo
+                seq = self.case.shop.till("GET", "/v1/health")[2]["seq"]["stored"]
+                self.books.add(f"0107-1-{seq}", self.operator, [], 0, -1)
+            return
         if verb == "sale":
             cells, back = self.refund_cells("refund", answer)
             moved = -back

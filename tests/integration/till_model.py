@@ -480,17 +480,22 @@ def is_all_back(step, seq):
     return refunded > 0 and refunded == step.get("receipt", seq).payable
 
 
+def end_empty(step, seq):
+    """The end of an order that happened and of which nothing is left to reverse."""
+    return end_order(step, step.append("order_cancelled", orders=step.undoing(seq)))
+
+
 def cancel_sale(step, seq):
     """What is left of it comes back."""
     if is_all_back(step, seq):
-        return end_order(step, step.append("order_cancelled"))
+        return end_empty(step, seq)
     return refund_sale(step, seq, None)
 
 
 def cancel_top_up(step, seq):
     """The whole lot, or nothing."""
     if is_all_back(step, seq):
-        return end_order(step, step.append("order_cancelled"))
+        return end_empty(step, seq)
     receipt = step.get("receipt", seq)
     if step.refunded(seq) > 0 or \
             step.held(receipt.card, seq) < receipt.payable:
@@ -507,12 +512,15 @@ def restore(step, seq, card, value, points, stored=0):
 
 
 def cancel_refund(step, seq):
-    """The last one that stands of a receipt that was not cancelled; what it gave must be there."""
+    """The last one that stands of its receipt; what it gave must be there. Of a receipt that was
+    cancelled nothing is moved: the cancel would have given the same back."""
     refund = step.get("refund", seq)
     standing = step.get("refunds", refund.of)
     receipt = step.get("order", step.get("receipt", refund.of).verb,
                        step.get("entry", refund.of)[1])
-    if receipt.cancel_seq is not None or standing[-1] != seq:
+    if receipt.cancel_seq is not None:
+        return end_empty(step, seq)
+    if standing[-1] != seq:
         return step.refuse("order_conflict")
     back = refund.back if refund.back is not None else ((refund.of, -refund.amount),)
     if any(step.held(refund.card, lot) < x for lot, x in back):

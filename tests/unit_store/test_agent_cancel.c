@@ -204,7 +204,8 @@ static void a_lane_s_checks_leave_room_for_others(void **state)
 	}
 }
 
-static void a_refund_of_a_cancelled_order_stays(void **state)
+/* Its reversal would sell again what was cancelled. */
+static void a_refund_of_a_cancelled_order_ends_and_moves_nothing(void **state)
 {
 	struct shop *s = *state;
 	struct agent_command sale, refund, end;
@@ -216,8 +217,13 @@ static void a_refund_of_a_cancelled_order_stays(void **state)
 	assert_true(shop_do(s, &refund)->is_append);
 	end = cancel(s, "o1", AGENT_SALE); /* nothing is left to reverse */
 	assert_true(shop_do(s, &end)->is_append);
-	end = cancel(s, "r1", AGENT_REFUND); /* would sell again what was cancelled */
-	assert_int_equal(shop_do(s, &end)->code, CODE_ORDER_CONFLICT);
+	end = cancel(s, "r1", AGENT_REFUND);
+	assert_true(shop_do(s, &end)->is_append);
+	assert_int_equal(shop_do(s, &refund)->code, CODE_ORDER_CANCELLED);
+	sale = shop_sale(s, "o2", "4001", 1000);
+	assert_true(shop_do(s, &sale)->is_append);
+	sale = shop_sale(s, "o3", "4001", 1);
+	assert_int_equal(shop_do(s, &sale)->code, CODE_INSUFFICIENT_BALANCE);
 }
 
 static void a_rolled_back_cancel_leaves_the_order_open(void **state)
@@ -269,6 +275,22 @@ static void kinds_that_hq_does_not_book_are_not_written(void **state)
 	assert_int_equal(shop_do(s, &c)->code, CODE_NO_RULE);
 	c = shop_sale(s, "o1", "4001", 100);
 	assert_true(shop_do(s, &c)->is_append);
+}
+
+static void a_cancel_heeds_the_till_s_witness(void **state)
+{
+	struct shop *s = *state;
+	struct agent_command end;
+
+	shop_fill(s, "4001", 1000);
+	end = cancel(s, "fill-4001", AGENT_TOP_UP);
+	end.witness.present = true;
+	end.witness.incarnation = 1;
+	end.witness.seq =
+		s->agent->durable.seq + 1; /* a later life of the journal: it may be paid */
+	assert_int_equal(shop_do(s, &end)->code, CODE_JOURNAL_ROLLED_BACK);
+	end.witness.present = false;
+	assert_true(shop_do(s, &end)->is_append);
 }
 
 /* What a till may sell it may also refund whole, undo and cancel. */
@@ -328,10 +350,11 @@ int main(void)
 		T(a_pin_that_could_not_be_checked_counts_for_nothing),
 		T(too_many_checks_are_turned_away),
 		T(a_lane_s_checks_leave_room_for_others),
-		T(a_refund_of_a_cancelled_order_stays),
+		T(a_refund_of_a_cancelled_order_ends_and_moves_nothing),
 		T(a_rolled_back_cancel_leaves_the_order_open),
 		T(a_cancel_and_its_order_may_share_a_turn),
 		T(kinds_that_hq_does_not_book_are_not_written),
+		T(a_cancel_heeds_the_till_s_witness),
 		T(the_largest_sale_can_be_undone),
 		T(a_receipt_that_fits_no_entry_is_told_so),
 	};
