@@ -9,6 +9,7 @@
 #include "api_error.h"
 #include "clock.h"
 #include "http_server.h"
+#include "log.h"
 #include "store.h"
 
 #define RETRY_AFTER_S "60"
@@ -27,11 +28,20 @@ void answer_retry(struct http_request *http, enum code c)
 		http_reply_header(http, "Retry-After", RETRY_AFTER_S);
 }
 
+/* What is our fault can be looked up by what the till was told. */
+static void log_internal(enum code c, const char *trace_id, const char *detail)
+{
+	if (c == CODE_INTERNAL)
+		log_event(LOG_LEVEL_ERROR, "internal_error", "trace_id=%s detail=\"%s\"", trace_id,
+			  detail != NULL ? detail : "");
+}
+
 void answer_error(struct store *s, struct http_request *http, enum code c, const char *param,
 		  json_t *facts)
 {
 	answer_headers(s, http);
 	answer_retry(http, c);
+	log_internal(c, http_trace_id(http), json_string_value(json_object_get(facts, "detail")));
 	api_reply_error(http, c, param, facts);
 }
 
@@ -232,6 +242,7 @@ void answer_of_refusal(struct store *s, const struct agent_answer *x, const stru
 
 	if (dump == NULL)
 		abort();
+	log_internal(x->code, trace_id, x->detail);
 	text_clear(t);
 	text_raw(t, dump);
 	free(dump);

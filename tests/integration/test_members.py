@@ -461,6 +461,8 @@ class AtRest(unittest.TestCase):
             for what in ({"phone": PHONE}, {"phone_last4": "5678"}):
                 got = self.shop.till("POST", "/v1/cards/search", what)
                 self.assertEqual((got[0], got[2]["error"]["code"]), (500, "internal"))
+                self.assertIn("internal_error trace_id=" + got[2]["error"]["trace_id"],
+                              self.shop.log())
             got = self.shop.till("POST", "/v1/cards", {"card_no": "2", "member": MEMBER})
             self.assertEqual((got[0], got[2]["error"]["param"]), (500, "member"))
             self.assertEqual(found(self.shop, card_no="2"), [])
