@@ -294,7 +294,6 @@ class Chain:
             self._start_node(relay)
 
         def start(store):
-            store["settings"].setdefault("lane_rate", 0)  # chains from before there was one
             self._start_link(store, self.relay(store["region"]))
             self._start_node(store)
 
@@ -343,11 +342,25 @@ class Chain:
                 "data": os.path.join(home, "data"), "settings": {}}
 
     def _write_config(self, node):
+        """A daemon's configuration; of one that is there already, and may have been edited, only
+        the link's line is brought up to date: its proxy has a port of its own each time."""
         settings = {"data_dir": node["data"], **node["settings"]}
-        with open(os.open(node["config"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+        lines = [f"[{node['section']}]\n", *(f"{k} = {v}\n" for k, v in settings.items())]
+        if os.path.exists(node["config"]):
+            with open(node["config"], encoding="utf-8") as f:
+                lines = [self._link_line(node, line) for line in f]
+        new = node["config"] + ".new"
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
                   encoding="utf-8") as f:
-            f.write(f"[{node['section']}]\n")
-            f.writelines(f"{key} = {value}\n" for key, value in settings.items())
+            f.writelines(lines)
+        os.replace(new, node["config"])
+
+    @staticmethod
+    def _link_line(node, line):
+        """The line, or what the link has to be where it is the link's."""
+        key = line.partition("=")[0].strip()
+        up = {"relay": "hq", "store": "relay"}.get(node["section"])
+        return f"{key} = {node['settings'][key]}\n" if key == up else line
 
     def _start_node(self, node):
         """Start a daemon and wait until it is ready; notes its pid and its endpoints."""

@@ -118,6 +118,14 @@ class Life(unittest.TestCase):
     def uplink(self, name):
         return self.status()[name].get("uplink")
 
+    def check_edited(self, config, edit):
+        """The edit of a shop's configuration is there, and at work."""
+        with open(config, encoding="utf-8") as f:
+            self.assertTrue(f.read().endswith(edit))
+        endpoints = os.path.join(os.path.dirname(config), "data/endpoints.json")
+        with open(endpoints, encoding="utf-8") as f:
+            self.assertLessEqual({"https", "socket"}, set(json.load(f)))
+
     def test_up_cut_kill_down_and_up_again(self):
         self.run_chain("up", "--stores", "3", "--regions", "2")
         with open(os.path.join(self.dir, "chain.json"), encoding="utf-8") as f:
@@ -152,7 +160,12 @@ class Life(unittest.TestCase):
         status, output, _ = chain("status", "--dir", self.dir)
         self.assertEqual(status, 1)
         self.assertIn("ended", output)
+        config = next(s["config"] for s in known["stores"] if s["store"] == "0102")
+        edit = f"# mine\nlan_listen = 127.0.0.1:0\nhttp_socket = {self.dir}/till.sock\n"
+        with open(config, "a", encoding="utf-8") as f:
+            f.write(edit)
         self.run_chain("start", "--store", "0102")
+        self.check_edited(config, edit)
         after = self.status()["store-0102"]
         self.assertEqual((after["url"], after["state"]), (before["url"], "running"))
         self.assertNotEqual(after["pid"], before["pid"])
@@ -165,6 +178,7 @@ class Life(unittest.TestCase):
         self.assertIn("no chain is up in", errors)
 
         self.run_chain("up")
+        self.check_edited(config, edit)
         with open(os.path.join(self.dir, "chain.json"), encoding="utf-8") as f:
             again = json.load(f)
         self.assertEqual([(s["store"], s["url"], s["token"]) for s in again["stores"]],
