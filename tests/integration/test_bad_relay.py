@@ -43,7 +43,7 @@ class BadRelay(threading.Thread):
             hq_curve = f.read()
         self.region = relay["region"]
         self.chain_id = messages().Certificate.FromString(self.certificate.payload).chain
-        self.stores = wait_until(lambda: bind(self.curve, relay["endpoints"]["listen"]), 10,
+        self.stores = wait_until(lambda: bind(self.curve, relay["endpoints"]["listen"]), 60,
                                  "the relay's port is free, which")
         self.hq = wire.Dealer(chain.hq()["endpoints"]["listen"],
                               zmq.utils.z85.encode(hq_curve), self.curve)
@@ -207,7 +207,7 @@ class Case(unittest.TestCase):
 
     def expect_store_notices(self, code, why):
         """The store says so and cuts the link."""
-        wait_until(lambda: self.log_of(code).count("relay_misbehaves") > self.marks[code], 10,
+        wait_until(lambda: self.log_of(code).count("relay_misbehaves") > self.marks[code], 60,
                    f"store {code} notices {why}")
         self.assertIn(why, self.log_of(code))
 
@@ -239,8 +239,8 @@ class Up(Case):
             return [batch]
 
         before = self.try_once(flip)
-        wait_until(lambda: "tampered" in self.relay.refused, 10, "HQ refuses, which")
-        wait_until(lambda: self.exceptions("tampered") > 0, 10, "an exception is open, which")
+        wait_until(lambda: "tampered" in self.relay.refused, 60, "HQ refuses, which")
+        wait_until(lambda: self.exceptions("tampered") > 0, 60, "an exception is open, which")
         self.assertEqual(self.booked("0101"), before)
         self.recovers()
 
@@ -257,7 +257,7 @@ class Up(Case):
             return [batch]
 
         before = self.try_once(gather)
-        wait_until(lambda: set(self.relay.refused) & {"tampered", "fork"} or self.relay.pulled, 10,
+        wait_until(lambda: set(self.relay.refused) & {"tampered", "fork"} or self.relay.pulled, 60,
                    "HQ notices, which")
         self.assertEqual(self.booked("0101"), before)
         self.recovers()
@@ -271,9 +271,9 @@ class Up(Case):
 
         self.relay.on_up = drop_first
         self.top_up("0101")
-        wait_until(lambda: len(seen) == 1, 10, "a batch was dropped, which")
+        wait_until(lambda: len(seen) == 1, 60, "a batch was dropped, which")
         self.top_up("0101")
-        wait_until(lambda: (self.nodes["0101"], seen[0].first_seq) in self.relay.pulled, 10,
+        wait_until(lambda: (self.nodes["0101"], seen[0].first_seq) in self.relay.pulled, 60,
                    "HQ asks for what was dropped, which")
         self.chain.wait_booked(30)  # the store sent it again
         self.recovers()
@@ -285,7 +285,7 @@ class Up(Case):
 
         other = self.booked("0102")
         before = self.try_once(rename)
-        wait_until(lambda: "signature" in self.relay.refused, 10, "HQ refuses, which")
+        wait_until(lambda: "signature" in self.relay.refused, 60, "HQ refuses, which")
         self.assertEqual((self.booked("0101"), self.booked("0102")), (before, other))
         self.recovers()
 
@@ -295,8 +295,8 @@ class Up(Case):
             return [batch]
 
         before = self.try_once(forge)
-        wait_until(lambda: "signature" in self.relay.refused, 10, "HQ refuses, which")
-        wait_until(lambda: self.exceptions("bad_signature") > 0, 10, "an exception is open, which")
+        wait_until(lambda: "signature" in self.relay.refused, 60, "HQ refuses, which")
+        wait_until(lambda: self.exceptions("bad_signature") > 0, 60, "an exception is open, which")
         self.assertEqual(self.booked("0101"), before)
         self.recovers()
 
