@@ -92,6 +92,27 @@ class Guide(Case):
                            if re.match(r"#+ |\d+\. |[*|] |```", line)])
         self.assertEqual(*shapes)
 
+    def test_its_bodies_are_right(self):
+        paths = ("sales", "refunds", "cards/search", "points/redemptions", "days/2026-11-22/close")
+        for path, _, _ in self.TEXTS:
+            with open(os.path.join(TOP, path), encoding="utf-8") as f:
+                text = re.search(r"```json\n({\"order_no.*?)```", f.read(), re.S)[1].strip()
+            for target in paths:
+                body, end = json.JSONDecoder().raw_decode(text)
+                text = text[end:].strip()
+                op = CONTRACT.find("POST", f"/v1/{target}")
+                with self.subTest(path=path, target=target):
+                    self.assertEqual(CONTRACT.request_errors(op, body), [])
+            self.assertEqual(text, "")
+
+    def test_its_table_of_calls_is_whole(self):
+        for path, _, _ in self.TEXTS:
+            with open(os.path.join(TOP, path), encoding="utf-8") as f:
+                rows = re.findall(r"^\| `(\w+ /v1/\S+)` \|", f.read(), re.M)
+            self.assertEqual(sorted(rows), sorted(
+                f"{method.upper()} {target}" for target, item in CONTRACT.doc["paths"].items()
+                for method in item if method in ("get", "post", "delete")))
+
     def test_its_calls_are_in_the_contract(self):
         for path, _, _ in self.TEXTS:
             with open(os.path.join(TOP, path), encoding="utf-8") as f:
