@@ -185,12 +185,28 @@ static void put_top_up_refund(const struct agent_append *x, struct text *t)
 	text_key_int(t, "rest", b->rest);
 }
 
+/* What an undone refund gave back, and what of it the till handed out and takes in again. */
+static void put_collect(const Trib__V1__Reversal *r, struct text *t)
+{
+	switch ((int)r->what_case) {
+	case TRIB__V1__REVERSAL__WHAT_REFUND:
+		text_key_int(t, "amount", r->refund->amount);
+		put_tenders(t, "collect", "tender", r->refund->paid_out, r->refund->n_paid_out);
+		break;
+	case TRIB__V1__REVERSAL__WHAT_REFUND_TOP_UP:
+		text_key_int(t, "amount", r->refund_top_up->amount);
+		put_tenders(t, "collect", "tender", &r->refund_top_up->paid_out, 1);
+		break;
+	}
+}
+
 /* What a refund or redemption that is undone moved back. */
 static void put_reversal(const struct agent_append *x, struct text *t)
 {
 	const Trib__V1__Entry *e = x->entry;
 	int64_t principal, bonus, points, unused;
 
+	put_collect(e->reversal, t);
 	answer_sum_effects(e, TRIB__V1__UNIT__UNIT_VALUE, &principal, &bonus);
 	answer_sum_effects(e, TRIB__V1__UNIT__UNIT_POINTS, &points, &unused);
 	put_moved(t, "restored", principal, bonus, points - e->points_owed);
@@ -210,6 +226,7 @@ static void put_cancel(struct store *s, const struct agent_append *x, struct tex
 {
 	text_key_string(t, "state", "cancelled");
 	text_key_string(t, "verb", agent_verb_name(x->command->cancel));
+	text_key_bool(t, "reversed", x->is_reversing);
 	if (!x->is_reversing) {
 		text_key_string(t, "order_no", x->command->order_no);
 		return;

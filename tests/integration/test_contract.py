@@ -311,7 +311,7 @@ class Calls(Case):
         for verb in ("sale", "top_up", "refund", "redemption"):
             order = self.order("N")
             never = self.done(cancel(order), {"verb": verb}, 200)
-            self.assertNotIn("txn", never)
+            self.assertEqual((never["reversed"], "txn" in never), (False, False))
         sale = {"order_no": self.order("S"), "card_no": number, "amount": 20000}
         self.done("/v1/sales", sale)
         parts = [{"order_no": self.order("R"), "of": {"store": STORE, "order_no": sale["order_no"]},
@@ -322,7 +322,9 @@ class Calls(Case):
         error = self.refused(409, "order_conflict", first, {"verb": "refund"})
         self.assertEqual(error["param"], "order_no")
         for part in reversed(parts):
-            self.done(cancel(part["order_no"]), {"verb": "refund"}, 200)
+            undone = self.done(cancel(part["order_no"]), {"verb": "refund"}, 200)
+            self.assertEqual((undone["reversed"], undone["amount"], undone["collect"]),
+                             (True, 100, []))
         redemption = {"order_no": self.order("P"), "card_no": number, "points": 150,
                       "item": "CUP-1"}
         self.done("/v1/points/redemptions", redemption)

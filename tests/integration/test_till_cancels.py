@@ -120,6 +120,8 @@ class CancelOfRefunds(TillCase):
         self.assertEqual(card.held(), (550, 0, 4, 0))
         answer = self.cancelled(refund["order_no"], "refund")
         self.assertEqual(answer["restored"], {"principal": -250, "bonus": 0, "points": 3})
+        self.assertEqual((answer["reversed"], answer["amount"], answer["collect"]),
+                         (True, 250, []))
         self.assertEqual(card.held(), (300, 0, 7, 0))
         self.assertEqual(card.refund(sale)["amount"], 700)
 
@@ -163,7 +165,9 @@ class CancelOfRefunds(TillCase):
         sale = card.sell_for("cash", 500)
         refund = card.refund(sale, 200)
         self.assertEqual(card.held(), (0, 0, 3, 0))
-        self.cancelled(refund["order_no"], "refund")
+        answer = self.cancelled(refund["order_no"], "refund")
+        self.assertEqual((answer["amount"], answer["collect"]),
+                         (200, [{"tender": "cash", "amount": 200}]))
         self.assertEqual(card.held(), (0, 0, 5, 0))
 
     def test_one_of_a_top_up_brings_its_lot_back(self):
@@ -172,6 +176,7 @@ class CancelOfRefunds(TillCase):
         refund = card.refund(top_up)
         answer = self.cancelled(refund["order_no"], "refund")
         self.assertEqual((answer["restored"]["principal"], card.held()[0]), (1000, 1000))
+        self.assertEqual((answer["amount"], answer["collect"]), (1000, refund["paid_out"]))
         self.assertIn("txn", self.cancelled(top_up["order_no"], "top_up"))
 
     def test_what_a_cancelled_order_did_stays_to_be_seen(self):

@@ -51,6 +51,7 @@ class TillCase(Case):
         self.assertEqual((answer.status, answer.is_replay), (200, False), answer)
         self.assertEqual((answer.body["state"], answer.body["verb"], answer.body["order_no"]),
                          ("cancelled", verb, order_no))
+        self.assertEqual(answer.body["reversed"], "txn" in answer.body)
         return answer.body
 
     def assert_error(self, answer, status, code, **facts):
