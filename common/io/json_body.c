@@ -98,7 +98,13 @@ static void fail_syntax(struct json_body *b, json_error_t *error)
 		*words = '\0';
 	fail(&b->top, NULL, SIZE_MAX,
 	     why == json_error_numeric_overflow ? CODE_BAD_VALUE : CODE_BAD_JSON,
-	     "line %d, column %d: %s", error->line, error->column, error->text);
+	     "line %d, column %d: %s", error->line, error->column,
+	     why == json_error_invalid_utf8 ? "not UTF-8" : error->text);
+}
+
+static bool has_byte_order_mark(const char *text, size_t len)
+{
+	return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
 }
 
 void body_init(struct json_body *b, const char *text, size_t len)
@@ -114,6 +120,10 @@ void body_init(struct json_body *b, const char *text, size_t len)
 	if (!is_shallow(text, len)) {
 		fail(&b->top, NULL, SIZE_MAX, CODE_BAD_JSON, "nested deeper than %d",
 		     BODY_MAX_DEPTH);
+		return;
+	}
+	if (has_byte_order_mark(text, len)) {
+		fail(&b->top, NULL, SIZE_MAX, CODE_BAD_JSON, "begins with a byte order mark");
 		return;
 	}
 	b->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);

@@ -347,6 +347,9 @@ void agent_decide(struct agent *a, const struct agent_command *c, struct agent_l
 	assert(e != NULL);
 	header_fill(a, c, &t, e);
 	code = agent_gate(a, c, l);
+	if (code == CODE_JOURNAL_ROLLED_BACK && !a->is_rolled_back)
+		facts.detail = "the Trib-Witness is ahead of this shop's journal: it is of another "
+			       "shop, or an old copy of the disk is in the box";
 	if (code == CODE_OK)
 		code = verb_decide(a, c, l, &t, e, &facts, out);
 	if (code == CODE_OK)

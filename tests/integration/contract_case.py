@@ -239,7 +239,9 @@ class Case(unittest.TestCase):
         """A till that saw more of the journal than there is stops a spend."""
         for witness, code in (("1.999999.0123456789abcdef", "journal_rolled_back"),
                               ("2.1.0123456789abcdef", "store_fenced")):
-            self.refused(503, code, target, body, {"Trib-Witness": witness})
+            error = self.refused(503, code, target, body, {"Trib-Witness": witness})
+            self.assertEqual("Trib-Witness" in error.get("detail", ""),
+                             code == "journal_rolled_back")
 
     def cancelled(self, verb, target, body):
         """Nothing of a cancelled order succeeds any more; after a reversal the refusal names it."""

@@ -100,6 +100,25 @@ static void malformed_text_is_bad_json(void **state)
 	expect("{\"card_no\":\"[[[[[[[[[[[[[[[[[[[[[[\\\"{{\",\"amount\":1}", CODE_OK, "");
 }
 
+static void what_is_not_plain_utf8_is_said_to_be_so(void **state)
+{
+	static const struct {
+		const char *text, *detail;
+	} rows[] = {
+		{ "{\"card_no\":\"\xcd\xf5\"}", "line 1, column 12: not UTF-8" },
+		{ "\xff\xfe{", "line 1, column 0: not UTF-8" },
+		{ "\xef\xbb\xbf{\"card_no\":\"1\"}", "begins with a byte order mark" },
+	};
+	struct json_body b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(read_all(&b, rows[i].text), CODE_BAD_JSON);
+		assert_string_equal(b.detail, rows[i].detail);
+		body_finish(&b);
+	}
+}
+
 static void a_syntax_error_repeats_no_value_of_the_request(void **state)
 {
 	static const char *const bad[] = {
@@ -247,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_request_is_read),
 		cmocka_unit_test(malformed_text_is_bad_json),
+		cmocka_unit_test(what_is_not_plain_utf8_is_said_to_be_so),
 		cmocka_unit_test(a_syntax_error_repeats_no_value_of_the_request),
 		cmocka_unit_test(numbers_never_wrap),
 		cmocka_unit_test(wrong_types_and_ranges_are_bad_values),
