@@ -171,10 +171,12 @@ static json_t *field(struct body_scope *s, const char *name, enum body_need need
 {
 	json_t *v;
 
-	if (s->body->code != CODE_OK || s->value == NULL)
+	if (s->value == NULL)
 		return NULL;
 	assert(s->n_known < BODY_SCOPE_MAX_FIELDS);
 	s->known[s->n_known++] = name;
+	if (s->body->code != CODE_OK)
+		return NULL;
 	v = json_object_get(s->value, name);
 	if (v == NULL && need == BODY_REQUIRED)
 		fail(s, name, 0, CODE_MISSING_FIELD, "is required");
@@ -401,6 +403,7 @@ static void fail_unknown(const struct body_scope *s, const char *key)
 {
 	const char *near = word_nearest(key, s->known, s->n_known);
 
+	s->body->code = CODE_OK; /* what is missing is likely this one, misspelt */
 	if (near != NULL)
 		fail(s, key, 0, CODE_UNKNOWN_FIELD, "is not known here; did you mean '%s'?", near);
 	else
@@ -412,7 +415,7 @@ void body_end(struct body_scope *s)
 	const char *key;
 	json_t *v;
 
-	if (s->body->code != CODE_OK || s->value == NULL)
+	if ((s->body->code != CODE_OK && s->body->code != CODE_MISSING_FIELD) || s->value == NULL)
 		return;
 	json_object_foreach(s->value, key, v)
 	{

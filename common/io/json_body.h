@@ -49,7 +49,8 @@ struct body_scope {
 struct json_body { /* points into itself: do not copy */
 	json_t *root;
 	struct body_scope top;
-	enum code code; /* the first error; CODE_OK while there is none */
+	/* The first error, but an unknown field before a missing one; CODE_OK while there is none. */
+	enum code code;
 	char param[BODY_PARAM_BYTES]; /* where it is, or "" */
 	char detail[BODY_PARAM_BYTES]; /* what is wrong in English, or "" */
 };

@@ -195,6 +195,14 @@ static void missing_and_unknown_fields_are_named(void **state)
 	expect("{\"card_no\":\"1\",\"amount\":1,\"lines\":[{}]}", CODE_MISSING_FIELD,
 	       "lines[0].sku");
 	expect("{\"card_no\":\"1\",\"amount\":1,\"color\":1}", CODE_UNKNOWN_FIELD, "color");
+	expect("{\"cardno\":\"1\",\"amount\":1}", CODE_UNKNOWN_FIELD, "cardno");
+	expect("{\"card_no\":\"1\",\"amuont\":1,\"allow_partial\":true,\"member\":{}}",
+	       CODE_UNKNOWN_FIELD, "amuont");
+	expect("{\"card_no\":\"1\",\"amount\":1,\"lines\":[{\"skv\":\"a\",\"qty\":1}]}",
+	       CODE_UNKNOWN_FIELD, "lines[0].skv");
+	expect("{\"card_no\":\"1\",\"amount\":1,\"lines\":[{}],\"color\":1}", CODE_UNKNOWN_FIELD,
+	       "color");
+	expect("{\"card_no\":1,\"color\":1}", CODE_BAD_VALUE, "card_no");
 	expect("{\"card_no\":\"1\",\"amount\":1,\"lines\":[{\"sku\":\"a\",\"x\":1}]}",
 	       CODE_UNKNOWN_FIELD, "lines[0].x");
 	assert_int_equal(read_all(&b, "{\"card_no\":\"1\",\"amount\":1,\"alow_partial\":true}"),
