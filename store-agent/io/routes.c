@@ -1,5 +1,6 @@
 #include "routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "answer.h"
@@ -40,19 +41,34 @@ static const struct route {
 	{ "POST", "/v1/journal/verify", WHO_ADMIN, handle_journal_verify },
 };
 
-/* The route of method and path; NULL, and then whether the path is known. */
+#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+#define ALLOW_BYTES 64 /* of each method once, and more */
+
+/* The route of method and path, or NULL. */
 static const struct route *find_route(const char *method, const char *path,
-				      struct http_match *ret_match, bool *ret_known)
+				      struct http_match *ret_match)
 {
-	*ret_known = false;
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!http_path_match(path, routes[i].pattern, ret_match))
-			continue;
-		*ret_known = true;
-		if (strcmp(method, routes[i].method) == 0)
+	for (size_t i = 0; i < N_ROUTES; i++)
+		if (strcmp(method, routes[i].method) == 0 &&
+		    http_path_match(path, routes[i].pattern, ret_match))
 			return &routes[i];
-	}
 	return NULL;
+}
+
+/* No route has the request's method: with what its path may be called, if with any. */
+static void answer_no_route(struct store *s, struct http_request *req)
+{
+	char allow[ALLOW_BYTES] = "";
+	struct http_match match;
+	size_t len = 0;
+
+	for (size_t i = 0; i < N_ROUTES && len < sizeof(allow); i++)
+		if (http_path_match(http_path(req), routes[i].pattern, &match))
+			len += (size_t)snprintf(allow + len, sizeof(allow) - len, "%s%s",
+						len > 0 ? ", " : "", routes[i].method);
+	if (len > 0)
+		http_reply_header(req, "Allow", allow);
+	answer_error(s, req, len > 0 ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND, NULL, NULL);
 }
 
 static bool may_call(const struct route *r, bool has_token, const struct caller *who)
@@ -83,9 +99,9 @@ void routes_on_request(void *ctx, struct http_request *req)
 {
 	struct call call = { .store = ctx, .http = req };
 	const struct route *r;
-	bool has_token, is_known;
+	bool has_token;
 
-	r = find_route(http_method(req), http_path(req), &call.match, &is_known);
+	r = find_route(http_method(req), http_path(req), &call.match);
 	has_token = lanes_find(&call.store->lanes, http_bearer(req), &call.who);
 	http_set_known(req, has_token);
 	if (has_token && !lanes_take(&call.store->lanes, &call.who, clock_monotonic_ms())) {
@@ -93,8 +109,7 @@ void routes_on_request(void *ctx, struct http_request *req)
 		return;
 	}
 	if (r == NULL) {
-		answer_error(call.store, req, is_known ? CODE_METHOD_NOT_ALLOWED : CODE_NOT_FOUND,
-			     NULL, NULL);
+		answer_no_route(call.store, req);
 		return;
 	}
 	if (!may_call(r, has_token, &call.who)) {

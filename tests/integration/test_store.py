@@ -141,6 +141,10 @@ class Inputs(Case):
                            "unknown_order"),
                           (self.shop.till("GET", "/v1/nothing"), "not_found")):
             self.assertError(got, 404, code)
+        for path, allow in (("/v1/sales", "POST"), ("/v1/lanes/pair", "POST, DELETE"),
+                            ("/v1/nothing", None)):
+            status, headers, _ = self.shop.till("PUT", path)
+            self.assertEqual((status, headers.get("Allow")), (405 if allow else 404, allow))
         self.assertError(self.shop.till("GET", "/v1/sales"), 405, "method_not_allowed")
 
     def test_journal_queries(self):
