@@ -187,8 +187,13 @@ class Run:
         self.segments = []  # calls that ran side by side, in the order of the segments
         self.counts = collections.Counter(seeds=1)
         self.shop = shop if shop is not None else Shop()
-        self.lanes = [lane(self.shop.url, self.shop.pair(n + 2)) for n in range(LANES)]
-        self.states = self.start = self.first_states()
+        self.lanes = []
+        try:
+            self.lanes += [lane(self.shop.url, self.shop.pair(n + 2)) for n in range(LANES)]
+            self.states = self.start = self.first_states()
+        except BaseException:  # nobody else has the store yet
+            self.close()
+            raise
         self.calls = Calls(self.rng, self.states[0].get("store"), self.states[0].get("today"))
 
     def first_states(self):
