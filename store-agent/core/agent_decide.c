@@ -274,6 +274,9 @@ static bool are_kinds_announced(const struct agent *a, const Trib__V1__Entry *e)
 	if (e->body_case == TRIB__V1__ENTRY__BODY_ACCOUNT_OPENED && e->account_opened->has_pin &&
 	    !is_kind_announced(a, TRIB__V1__ENTRY__BODY_PIN_EVENT))
 		return false;
+	/* An older HQ would book the refund and not know what order it ended. */
+	if (e->has_cancels && !is_kind_announced(a, TRIB__V1__ENTRY__BODY_ORDER_CANCELLED))
+		return false;
 	return is_kind_announced(a, entry_kind(e));
 }
 

@@ -275,6 +275,8 @@ static void kinds_that_hq_does_not_book_are_not_written(void **state)
 	assert_int_equal(shop_do(s, &c)->code, CODE_NO_RULE);
 	c = shop_sale(s, "o1", "4001", 100);
 	assert_true(shop_do(s, &c)->is_append);
+	c = cancel(s, "o1", AGENT_SALE); /* its refund would be booked, but not what it ends */
+	assert_int_equal(shop_do(s, &c)->code, CODE_NO_RULE);
 }
 
 static void a_cancel_heeds_the_till_s_witness(void **state)
