@@ -29,7 +29,8 @@ static void queue_choose(struct http_request *req)
 
 	if (req->state == HTTP_READING && req->is_known)
 		to = HTTP_QUEUE_IDLE;
-	else if (req->state == HTTP_READING || (req->state == HTTP_BODY && !req->is_known))
+	else if (req->state == HTTP_READING ||
+		 (!req->is_known && (req->state == HTTP_BODY || req->state == HTTP_ANSWERING)))
 		to = HTTP_QUEUE_STRANGERS;
 	if (req->is_cut || to == req->queue)
 		return;

@@ -33,11 +33,12 @@ enum http_state {
  *   accepted ──> strangers ──> PENDING, ANSWERING ──┬─ caller unknown ──> head of strangers
  *                                (in no queue)      └─ caller known ────> tail of idle
  *
- * P1 In `strangers` are those of callers not known yet, while a request is read; the head goes
- *    first: one that was answered without proving who it is, then by age.
+ * P1 In `strangers` are those of callers not known yet, while a request is read or answered: one
+ *    who asks and never reads must not keep a place. The head goes first: one that was answered
+ *    without proving who it is, then by age.
  * P2 In `idle` are those of known callers between two requests, the longest idle first. They go
  *    when there is no stranger.
- * P3 What is pending or being answered, and a known caller's body, is in no queue and never goes.
+ * P3 What is pending, and a known caller's body and answer, is in no queue and never goes.
  * P4 n_open counts the connections that are not cut, and is at most connections_max. */
 enum http_queue {
 	HTTP_QUEUE_NONE,

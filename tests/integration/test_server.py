@@ -416,6 +416,30 @@ class Crowd(Doors):
             self.sell(self.door(kind), f"few-{kind}")
 
 
+class Unread(Doors):
+    """Strangers who ask for the contract and never read it."""
+
+    PLACES = 32
+    settings = DOORS + f"connections_max = {PLACES}\n"
+
+    def ask_and_never_read(self):
+        """A connection whose answers fill all that lies between."""
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        line.connect(address_of(self.shop.endpoints["http"]))
+        line.sendall(b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 30)
+        self.addCleanup(line.close)
+
+    def test_their_places_are_given_to_tills(self):
+        kept = self.door()
+        self.assertEqual(kept.ask("GET", "/v1/health", self.shop.token)[0], 200)
+        for _ in range(self.PLACES + 8):
+            self.ask_and_never_read()
+        for _ in range(4):
+            self.assertEqual(self.door().ask("GET", "/v1/health", self.shop.token)[0], 200)
+        self.assertEqual(kept.ask("GET", "/v1/health", self.shop.token)[0], 200)
+
+
 class Settings(unittest.TestCase):
     """What the configuration may say of all this."""
 
