@@ -1,4 +1,7 @@
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,10 +159,21 @@ static void refuse_for_its_fault(struct http_request *req)
 
 /* What is to be refused is read to its end first: a client that is cut while it still sends may never
  * see the answer. Not where it would be long, nor where the client waits for our consent. */
+/* A client that sends its body apart, with Nagle's algorithm on, waits for our ack of the header:
+ * 40 ms, were it delayed. */
+static void hurry_body(const struct http_request *req)
+{
+	const int on = 1;
+
+	(void)setsockopt(req->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)); /* fails on unix */
+}
+
 static enum MHD_Result on_header(struct http_request *req, const char *method)
 {
 	unsigned long long length = body_length(req);
 
+	if (length > 0 || http_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL)
+		hurry_body(req);
 	req->method = method;
 	http_request_move(req, HTTP_BODY);
 	req->refused = http_refused_header(req);
