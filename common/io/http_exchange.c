@@ -1,9 +1,9 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api_error.h"
 #include "http_internal.h"
@@ -157,8 +157,6 @@ static void refuse_for_its_fault(struct http_request *req)
 		refuse(req, code_status(CODE_TOO_LARGE), CODE_TOO_LARGE, NULL);
 }
 
-/* What is to be refused is read to its end first: a client that is cut while it still sends may never
- * see the answer. Not where it would be long, nor where the client waits for our consent. */
 /* A client that sends its body apart, with Nagle's algorithm on, waits for our ack of the header:
  * 40 ms, were it delayed. */
 static void hurry_body(const struct http_request *req)
@@ -168,6 +166,8 @@ static void hurry_body(const struct http_request *req)
 	(void)setsockopt(req->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)); /* fails on unix */
 }
 
+/* What is to be refused is read to its end first: a client that is cut while it still sends may never
+ * see the answer. Not where it would be long, nor where the client waits for our consent. */
 static enum MHD_Result on_header(struct http_request *req, const char *method)
 {
 	unsigned long long length = body_length(req);

@@ -12,7 +12,7 @@
  *   the order's PIN under check     order_in_progress
  *   the day under its sum           order_in_progress
  *   state of the box                see agent_gate.c
- *   witness                         refused, for verbs that spend
+ *   witness                         refused, for verbs that may pay out
  *   the verb's own decision         an entry, or a refusal that changes nothing
  *
  * A cancel asks for the key first: whose answer it repeats must not depend on the order's end. */
